@@ -1,0 +1,383 @@
+//! The loop of a pool worker: takes calls from its link, runs them, replies.
+//!
+//! It runs one call at a time, in the order of the ring, and must never return to the program's `main`.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use procession_os::clock::monotonic_ns;
+use procession_os::doorbell::{self, Sleeper};
+use procession_os::prologue;
+use procession_os::ring::{Consumer, Producer};
+use procession_os::segment::Segment;
+use procession_os::socket::{Received, Socket};
+use procession_task::codec::{self, Limits};
+use procession_task::descriptor::{Descriptor, resolve};
+use procession_task::failure::{Failure, Stage, panic};
+use procession_task::frame::{CallHeader, Items, ReplyTag};
+use procession_task::message::{Boot, FromWorker, Role};
+
+use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_arguments};
+use crate::link::{self, Bell, LAST_WORDS_BYTES, Layout, TAG_CALL, TAG_STOP};
+
+/// How long an idle worker sleeps before it looks whether its parent still holds the control socket.
+const IDLE_LOOK: Duration = Duration::from_secs(5);
+/// Results are published at least this often while a frame runs, so that progress is visible.
+const PUBLISH_NS: u64 = 50_000;
+/// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`].
+const CLOCK_STRIDE: u32 = 16;
+const SHORT_ITEM_NS: u64 = 2_000;
+/// A frame buffer above this is given back before the worker sleeps.
+const KEEP_BUFFER: usize = 64 << 20;
+
+/// What [`crate::boot`] hands over: everything the parent sent, checked.
+pub(crate) struct Pooled {
+    pub(crate) control: Socket,
+    pub(crate) boot: Boot,
+    /// The segment, then the initializer's arguments if they were too long for the message.
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// Where the panic hook writes the last words: set once, before any user code runs.
+static LAST_WORDS: OnceLock<Layout> = OnceLock::new();
+
+/// Serves calls until the parent says stop or is gone. Never returns.
+pub(crate) fn run(pooled: Pooled) -> ! {
+    let Pooled { control, boot, fds } = pooled;
+    let Role::Pool { segment_bytes, max_frame, initializer } = boot.role else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    let mut fds = fds.into_iter();
+    let layout = fds
+        .next()
+        .filter(|_| segment_bytes == link::SEGMENT_BYTES as u64)
+        .and_then(|fd| Segment::open(fd, link::SEGMENT_BYTES).ok())
+        .and_then(|segment| Layout::new(&Arc::new(segment)).ok());
+    let Some(layout) = layout else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    let _ = LAST_WORDS.set(layout.clone());
+    prologue::install_fatal_signal_note(
+        layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS),
+    );
+    panic::install_hook(write_last_words, panic::Report::Quiet);
+
+    let limits = Limits { max_bytes: max_frame as usize, ..Limits::default() };
+    let Ok((calls, replies)) = layout.worker_ends() else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    if let Some(spec) = initializer {
+        let started = call_arguments(&spec, &mut fds, &limits).and_then(|args| {
+            let descriptor = resolve(spec.offset, spec.fingerprint)
+                .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+            let mut output = Vec::new();
+            descriptor.call(&args, &mut output, &limits)?;
+            reported_error(descriptor, &output)
+        });
+        if let Err(failure) = started {
+            let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
+            std::process::exit(EXIT_INITIALIZER);
+        }
+    }
+    layout.set_last_words(&[]);
+    if control.send(&FromWorker::Ready.encode(), &[]).is_err() {
+        prologue::exit_now(EXIT_PARENT_GONE);
+    }
+    let sleeper = Sleeper::new(&layout.header, link::SLEEP);
+    let now = monotonic_ns();
+    let mut server = Server {
+        layout,
+        calls,
+        replies,
+        control,
+        sleeper,
+        limits,
+        known: None,
+        output: Vec::new(),
+        clock: Clock { now, published: now, ..Clock::default() },
+    };
+    server.calls.limit(max_frame as usize + CallHeader::BYTES + 4);
+    server.serve()
+}
+
+/// An initializer that returns `Err` has failed as one that panics has.
+fn reported_error(descriptor: &Descriptor, output: &[u8]) -> Result<(), Failure> {
+    if descriptor.returns_result() && output.first() == Some(&1) {
+        let message = format!("the initializer {} returned an error", descriptor.name());
+        return Err(Failure::new(Stage::Start, message));
+    }
+    Ok(())
+}
+
+fn write_last_words(failure: &Failure) {
+    let Some(layout) = LAST_WORDS.get() else { return };
+    let mut failure = failure.clone();
+    failure.backtrace = None;
+    let mut cut = failure.message.len().min(LAST_WORDS_BYTES / 2);
+    while !failure.message.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    failure.message.truncate(cut);
+    let mut bytes = Vec::new();
+    if codec::encode(&failure, &mut bytes, &Limits::default()).is_ok() {
+        layout.set_last_words(&bytes);
+    }
+}
+
+/// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
+#[derive(Default)]
+struct Clock {
+    now: u64,
+    published: u64,
+    busy: u64,
+    items: u64,
+    per_item: u64,
+}
+
+struct Server {
+    layout: Layout,
+    calls: Consumer,
+    replies: Producer,
+    control: Socket,
+    sleeper: Sleeper,
+    limits: Limits,
+    /// The descriptor of the last call: tasks repeat.
+    known: Option<(i64, u64, &'static Descriptor)>,
+    output: Vec<u8>,
+    clock: Clock,
+}
+
+impl Server {
+    fn serve(&mut self) -> ! {
+        let mut frame = Vec::new();
+        loop {
+            frame.clear();
+            match self.calls.claim(&mut frame) {
+                Ok(Some(TAG_CALL)) => {
+                    self.receive_rest(&mut frame);
+                    self.calls.release();
+                    self.run_frame(&frame);
+                }
+                Ok(Some(TAG_STOP)) => {
+                    self.calls.release();
+                    self.publish();
+                    std::process::exit(0);
+                }
+                Ok(Some(_)) | Err(_) => prologue::exit_now(EXIT_PROTOCOL),
+                Ok(None) => {
+                    if frame.capacity() > KEEP_BUFFER {
+                        frame = Vec::new();
+                    }
+                    self.wait_for_calls();
+                    self.clock.now = monotonic_ns();
+                }
+            }
+        }
+    }
+
+    /// Receives what of a long frame did not fit into the ring at once.
+    fn receive_rest(&mut self, frame: &mut Vec<u8>) {
+        while self.calls.missing() > 0 {
+            match self.calls.more(frame) {
+                Ok(0) => self.wait_for_calls(),
+                Ok(_) => {}
+                Err(_) => prologue::exit_now(EXIT_PROTOCOL),
+            }
+        }
+    }
+
+    /// Returns when the parent has published something more. Rings first: a dry worker is news.
+    fn wait_for_calls(&mut self) {
+        self.calls.release();
+        self.publish();
+        self.ring_if_asked(u64::MAX);
+        let spin = self.layout.get(link::SPIN);
+        if spin > 0 {
+            let start = monotonic_ns();
+            let mut round = 0;
+            loop {
+                if !self.calls.is_empty() {
+                    return;
+                }
+                doorbell::spin_hint(round);
+                round += 1;
+                if round % 64 == 0 && monotonic_ns().saturating_sub(start) > spin {
+                    break;
+                }
+            }
+        }
+        let calls = &mut self.calls;
+        let slept = self.sleeper.sleep_unless(|| !calls.is_empty(), Some(IDLE_LOOK));
+        if slept.is_err() {
+            prologue::exit_now(EXIT_PROTOCOL);
+        }
+        if self.calls.is_empty() {
+            self.look_for_parent();
+        }
+    }
+
+    /// The parent-death signal is the first line; the closed control socket is the second.
+    fn look_for_parent(&self) {
+        if matches!(self.control.try_recv(0), Ok(Some(Received::Closed)) | Err(_)) {
+            prologue::exit_now(EXIT_PARENT_GONE);
+        }
+    }
+
+    fn run_frame(&mut self, frame: &[u8]) {
+        let Some((head, items)) = CallHeader::split(frame) else {
+            prologue::exit_now(EXIT_PROTOCOL);
+        };
+        let begun = self.clock.now;
+        self.layout.set(link::TASK, head.task);
+        match self.descriptor(&head) {
+            Ok(descriptor) => {
+                let mut item = head.first;
+                for args in Items::new(items) {
+                    self.run_item(descriptor, item, args);
+                    item += 1;
+                }
+            }
+            Err(failure) => {
+                for _ in 0..head.count {
+                    self.reply_failure(&failure);
+                }
+            }
+        }
+        self.clock.now = monotonic_ns();
+        self.clock.busy += self.clock.now.saturating_sub(begun);
+        self.clock.items += u64::from(head.count);
+        self.layout.set(link::BUSY_NS, self.clock.busy);
+        self.layout.set(link::ITEMS_DONE, self.clock.items);
+        self.replies.stage();
+        // Dekker with the parent, which stores the bell and then looks at `staged`: see docs/protocol.md.
+        fence(Ordering::SeqCst);
+        if self.clock.now.saturating_sub(self.clock.published) > PUBLISH_NS {
+            self.publish();
+        }
+        self.ring_if_asked(self.calls.claimed());
+    }
+
+    fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, args: &[u8]) {
+        self.layout.set(link::ITEM, u64::from(item));
+        self.layout.set(link::STARTED_NS, self.clock.now);
+        let mut output = std::mem::take(&mut self.output);
+        output.clear();
+        match descriptor.call(args, &mut output, &self.limits) {
+            Ok(()) => self.reply(ReplyTag::OK, &output),
+            Err(failure) => {
+                self.layout.set_last_words(&[]);
+                self.reply_failure(&failure);
+            }
+        }
+        self.output = output;
+        if self.clock.per_item > SHORT_ITEM_NS || item % CLOCK_STRIDE == CLOCK_STRIDE - 1 {
+            let now = monotonic_ns();
+            let items = if self.clock.per_item > SHORT_ITEM_NS { 1 } else { CLOCK_STRIDE };
+            self.clock.per_item = now.saturating_sub(self.clock.now) / u64::from(items);
+            self.clock.now = now;
+            if now.saturating_sub(self.clock.published) > PUBLISH_NS {
+                self.publish();
+            }
+        }
+        self.replies.stage();
+    }
+
+    fn descriptor(&mut self, head: &CallHeader) -> Result<&'static Descriptor, Failure> {
+        if let Some((offset, fingerprint, known)) = self.known
+            && (offset, fingerprint) == (head.offset, head.fingerprint)
+        {
+            return Ok(known);
+        }
+        let found = resolve(head.offset, head.fingerprint)
+            .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+        self.known = Some((head.offset, head.fingerprint, found));
+        Ok(found)
+    }
+
+    fn reply_failure(&mut self, failure: &Failure) {
+        let mut bytes = Vec::new();
+        // A failure's parts are bounded, so it always fits.
+        if codec::encode(failure, &mut bytes, &Limits::default()).is_err() {
+            bytes.clear();
+        }
+        self.reply(ReplyTag::FAILED, &bytes);
+    }
+
+    /// Puts one reply on the ring; one longer than the free space is streamed as the parent makes room.
+    fn reply(&mut self, tag: u32, bytes: &[u8]) {
+        if self.replies.write(tag, &[bytes]) {
+            return;
+        }
+        while !self.replies.begin(tag, bytes.len() as u32) {
+            self.wait_for_room();
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let fed = self.replies.feed(rest);
+            rest = rest.get(fed..).unwrap_or_default();
+            if fed == 0 {
+                self.wait_for_room();
+            }
+        }
+    }
+
+    /// Returns when the parent has taken something from the full reply ring.
+    fn wait_for_room(&mut self) {
+        self.publish();
+        fence(Ordering::SeqCst);
+        self.ring_if_asked(u64::MAX);
+        let spin = self.layout.get(link::SPIN).max(10_000);
+        let start = monotonic_ns();
+        let mut round = 0;
+        while monotonic_ns().saturating_sub(start) < spin {
+            if self.replies.has_room(0) {
+                return;
+            }
+            doorbell::spin_hint(round);
+            round += 1;
+        }
+        let replies = &mut self.replies;
+        let slept = self.sleeper.sleep_unless(|| replies.has_room(0), Some(IDLE_LOOK));
+        if slept.is_err() {
+            prologue::exit_now(EXIT_PROTOCOL);
+        }
+        if !self.replies.has_room(0) {
+            self.look_for_parent();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.replies.stage();
+        if self.replies.publish() {
+            self.clock.published = self.clock.now;
+        }
+        fence(Ordering::SeqCst);
+    }
+
+    /// Rings when the parent asked to hear of call position `done`, or when `done` says "dry".
+    fn ring_if_asked(&mut self, done: u64) {
+        let word = self.layout.header.at(link::BELL);
+        let (who, at) = Bell::parse(word.load(Ordering::Relaxed));
+        if who == Bell::Silent || done < at {
+            return;
+        }
+        self.publish();
+        if who == Bell::Poller {
+            return;
+        }
+        match Bell::parse(word.swap(0, Ordering::AcqRel)).0 {
+            Bell::Silent | Bell::Poller => {}
+            Bell::Loop => {
+                // A full socket means the parent has packets to read already.
+                let _ = self.control.try_send(&FromWorker::Bell.encode(), &[]);
+            }
+            Bell::Waiter => {
+                let rung = self.layout.header.futex(link::RUNG);
+                rung.fetch_add(1, Ordering::AcqRel);
+                doorbell::wake(rung);
+            }
+        }
+    }
+}
