@@ -1,0 +1,337 @@
+#![expect(
+    unsafe_code,
+    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals"
+)]
+//! The one file that uses libc. Each function is one kernel call in safe clothes; it holds no policy.
+//!
+//! # Safety
+//! Every pointer given to the kernel here is to a live local of the exact type the call expects, and every structure is
+//! plain integers, for which all-zero bytes are a valid value. `close_range` is the exception: it takes descriptors away
+//! from whoever owns them, which is why its only caller is the prologue of a fresh process.
+
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
+
+use rustix::io::Errno;
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+fn check(result: libc::c_int) -> Result<(), Errno> {
+    if result == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
+}
+
+// ---- signal mask ------------------------------------------------------------------------------------------------
+
+/// A thread's signal mask, to be put back.
+pub(crate) struct Mask(libc::sigset_t);
+
+fn mask_of(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> libc::c_int) -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: `fill` is sigemptyset or sigfillset; both write one whole set to the pointer, which is to a live local.
+    unsafe { fill(set.as_mut_ptr()) };
+    // SAFETY: the set is plain integers, zeroed above and then filled in.
+    unsafe { set.assume_init() }
+}
+
+fn set_mask(set: &libc::sigset_t) -> Result<Mask, Errno> {
+    let mut old = mask_of(libc::sigemptyset);
+    // SAFETY: both pointers are to live, initialised sets; the call changes only this thread's mask.
+    let errno = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set, &raw mut old) };
+    if errno == 0 {
+        Ok(Mask(old))
+    } else {
+        Err(Errno::from_raw_os_error(errno))
+    }
+}
+
+/// Blocks every signal in this thread and returns the mask from before.
+pub(crate) fn block_all_signals() -> Result<Mask, Errno> {
+    set_mask(&mask_of(libc::sigfillset))
+}
+
+/// Unblocks every signal in this thread; pending ones are delivered before this returns.
+pub(crate) fn unblock_all_signals() -> Result<(), Errno> {
+    set_mask(&mask_of(libc::sigemptyset)).map(|_| ())
+}
+
+impl Mask {
+    /// Puts this mask back.
+    pub(crate) fn restore(&self) -> Result<(), Errno> {
+        set_mask(&self.0).map(|_| ())
+    }
+}
+
+// ---- signal dispositions ----------------------------------------------------------------------------------------
+
+/// What a process does with a signal, as far as this layer cares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Disposition {
+    Default,
+    Ignore,
+    Handler,
+}
+
+/// The highest signal number of the kernel.
+pub(crate) const LAST_SIGNAL: i32 = 64;
+
+fn action(signo: i32) -> Result<libc::sigaction, Errno> {
+    let mut old = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null new action only asks; the old one is written to a live local.
+    let result = unsafe { libc::sigaction(signo, std::ptr::null(), old.as_mut_ptr()) };
+    check(result)?;
+    // SAFETY: plain integers and an optional function pointer, zeroed above and then filled in.
+    Ok(unsafe { old.assume_init() })
+}
+
+fn set_action(signo: i32, new: &libc::sigaction) -> Result<(), Errno> {
+    // SAFETY: `new` is a live, whole action: SIG_DFL, SIG_IGN, one saved from before, or `on_fatal`, which has the
+    // three-argument form that its SA_SIGINFO flag announces and does only async-signal-safe work.
+    check(unsafe { libc::sigaction(signo, new, std::ptr::null_mut()) })
+}
+
+fn plain_action(handler: libc::sighandler_t, flags: libc::c_int) -> libc::sigaction {
+    libc::sigaction {
+        sa_sigaction: handler,
+        sa_mask: mask_of(libc::sigemptyset),
+        sa_flags: flags,
+        sa_restorer: None,
+    }
+}
+
+/// What this process does with a signal. `EINVAL` for the numbers the C library keeps to itself.
+pub(crate) fn disposition(signo: i32) -> Result<Disposition, Errno> {
+    Ok(match action(signo)?.sa_sigaction {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignore,
+        _ => Disposition::Handler,
+    })
+}
+
+pub(crate) fn ignore_signal(signo: i32) -> Result<(), Errno> {
+    set_action(signo, &plain_action(libc::SIG_IGN, 0))
+}
+
+pub(crate) fn default_signal(signo: i32) -> Result<(), Errno> {
+    set_action(signo, &plain_action(libc::SIG_DFL, 0))
+}
+
+// ---- descriptors and process ------------------------------------------------------------------------------------
+
+/// Closes every descriptor in `first..=last`, whoever owns it.
+pub(crate) fn close_range(first: u32, last: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed. The descriptors' owners are the caller's concern, see the head of this file.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
+    if result == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
+}
+
+/// Closes one descriptor by number, whoever owns it. Errors mean that there was nothing to close.
+pub(crate) fn close_raw(fd: i32) {
+    // SAFETY: as for `close_range`.
+    unsafe { libc::close(fd) };
+}
+
+/// Ends the process at once: no exit handlers, no buffers flushed, no destructors.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: takes no memory and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Removes a variable from the environment.
+pub(crate) fn remove_env(name: &str) {
+    // SAFETY: sound while no other thread reads the environment behind std's back; the only caller's law is that the
+    // process has one thread.
+    unsafe { std::env::remove_var(name) }
+}
+
+/// The exit status kept by the kernel after someone else reaped the process.
+#[derive(Debug)]
+pub(crate) enum ExitInfo {
+    /// The status word, in the form of `wait`.
+    Word(i32),
+    /// The process is not (or not wholly) gone, or this kernel keeps no status: ask again, but not for ever.
+    NotYet,
+}
+
+/// Asks a pidfd for the exit status. An error means that this kernel has none to give.
+pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Result<ExitInfo, Errno> {
+    let mut info = MaybeUninit::<libc::pidfd_info>::zeroed();
+    // SAFETY: the structure is plain integers, so zeroes are a valid value.
+    let info = unsafe { info.assume_init_mut() };
+    info.mask = u64::from(libc::PIDFD_INFO_EXIT);
+    // SAFETY: the request number carries the structure's size, and the pointer is to a live, initialised one.
+    check(unsafe {
+        libc::ioctl(
+            pidfd.as_raw_fd(),
+            libc::PIDFD_GET_INFO,
+            std::ptr::from_mut(info),
+        )
+    })?;
+    let known = info.mask & u64::from(libc::PIDFD_INFO_EXIT) != 0;
+    Ok(if known {
+        ExitInfo::Word(info.exit_code)
+    } else {
+        ExitInfo::NotYet
+    })
+}
+
+/// Signals the process group that the pidfd's process leads or led. `EINVAL` before Linux 6.9.
+pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signo: i32) -> Result<(), Errno> {
+    let no_info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: a null siginfo asks the kernel to fill in the usual one; no other memory is passed.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signo,
+            no_info,
+            libc::PIDFD_SIGNAL_PROCESS_GROUP,
+        )
+    };
+    if result == -1 {
+        Err(last_errno())
+    } else {
+        Ok(())
+    }
+}
+
+// ---- fatal signals ----------------------------------------------------------------------------------------------
+
+/// What a fatal-signal handler knows. Plain numbers only.
+#[derive(Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) signo: i32,
+    pub(crate) code: i32,
+    pub(crate) address: usize,
+    /// 0 where this architecture's layout is not known.
+    pub(crate) stack_pointer: usize,
+}
+
+const FATAL: [i32; 5] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+    libc::SIGSYS,
+];
+
+struct Fatal {
+    note: fn(&Fault),
+    previous: [libc::sigaction; FATAL.len()],
+}
+
+/// Written once, before the first handler is installed: the handler's `get` is one atomic load.
+static FATAL_STATE: OnceLock<Fatal> = OnceLock::new();
+
+/// Calls `note` in the signal handler of each fatal signal, then lets the previous action have it. `note` may do only
+/// async-signal-safe work. A second call changes nothing.
+pub(crate) fn on_fatal_signals(note: fn(&Fault)) -> Result<(), Errno> {
+    if FATAL_STATE.get().is_some() {
+        return Ok(());
+    }
+    let mut previous = [plain_action(libc::SIG_DFL, 0); FATAL.len()];
+    for (slot, signo) in previous.iter_mut().zip(FATAL) {
+        *slot = action(signo)?;
+    }
+    if FATAL_STATE.set(Fatal { note, previous }).is_err() {
+        return Ok(());
+    }
+    ensure_alternate_stack()?;
+    let handler = on_fatal as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+    for signo in FATAL {
+        set_action(
+            signo,
+            &plain_action(
+                handler as libc::sighandler_t,
+                libc::SA_SIGINFO | libc::SA_ONSTACK,
+            ),
+        )?;
+    }
+    Ok(())
+}
+
+/// Gives this thread an alternate signal stack unless it has one (std gives one to its own threads). Kept for ever.
+fn ensure_alternate_stack() -> Result<(), Errno> {
+    const BYTES: usize = 64 * 1024;
+    let mut old = MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: a null new stack only asks; the old one is written to a live local.
+    check(unsafe { libc::sigaltstack(std::ptr::null(), old.as_mut_ptr()) })?;
+    // SAFETY: a pointer and integers, zeroed above and then filled in.
+    let old = unsafe { old.assume_init() };
+    if old.ss_flags & libc::SS_DISABLE == 0 {
+        return Ok(());
+    }
+    let memory: &'static mut [u8] = Box::leak(vec![0_u8; BYTES].into_boxed_slice());
+    let new = libc::stack_t {
+        ss_sp: memory.as_mut_ptr().cast(),
+        ss_flags: 0,
+        ss_size: BYTES,
+    };
+    // SAFETY: the memory is leaked, so it outlives this thread, and nothing else uses it.
+    check(unsafe { libc::sigaltstack(&raw const new, std::ptr::null_mut()) })
+}
+
+extern "C" fn on_fatal(signo: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let Some(state) = FATAL_STATE.get() else {
+        return;
+    };
+    // SAFETY: the kernel passes a valid siginfo to an SA_SIGINFO handler, and nobody changes it while the handler runs.
+    let info = unsafe { &*info };
+    // SAFETY: reads the union's address member; the union's bytes are initialised, and any bytes are a valid pointer value.
+    let address = unsafe { info.si_addr() } as usize;
+    let stack_pointer = stack_pointer(context.cast());
+    (state.note)(&Fault {
+        signo,
+        code: info.si_code,
+        address,
+        stack_pointer,
+    });
+    for (previous, fatal) in state.previous.iter().zip(FATAL) {
+        if fatal == signo {
+            let _ = set_action(signo, previous);
+        }
+    }
+    // A fault of the processor repeats when this returns, and then the previous action sees it with its own address.
+    // Anything else (kill, a seccomp trap, a memory error noticed late) happened once: it is raised again. The signal is
+    // blocked while this runs, so it is delivered on return.
+    let code = info.si_code;
+    let repeats = code > 0
+        && signo != libc::SIGSYS
+        && !(signo == libc::SIGBUS && code == libc::BUS_MCEERR_AO);
+    if !repeats {
+        // SAFETY: takes no memory; async-signal-safe.
+        unsafe { libc::raise(signo) };
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn stack_pointer(context: *const libc::ucontext_t) -> usize {
+    // SAFETY: the kernel passes a valid context to an SA_SIGINFO handler; RSP is one of the array's fixed indices.
+    unsafe { (*context).uc_mcontext.gregs[libc::REG_RSP as usize] as usize }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn stack_pointer(context: *const libc::ucontext_t) -> usize {
+    // SAFETY: the kernel passes a valid context to an SA_SIGINFO handler.
+    unsafe { (*context).uc_mcontext.sp as usize }
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn stack_pointer(_context: *const libc::ucontext_t) -> usize {
+    0
+}
+
+const _: () = assert!(
+    size_of::<libc::pidfd_info>() >= 64,
+    "PIDFD_GET_INFO takes at least its first version's 64 bytes"
+);
