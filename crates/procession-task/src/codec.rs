@@ -1,0 +1,129 @@
+//! Values to bytes and back, within limits; it must not panic, loop or allocate at the sender's choice.
+//!
+//! The format is postcard's. What this file adds is a bound on everything the bytes could ask for, and errors that say what happened.
+
+mod de;
+mod error;
+mod ser;
+
+pub use error::{CodecError, CodecErrorKind};
+
+use error::from_postcard;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How much a value may ask for.
+///
+/// The default is 1 GiB of bytes and 128 levels of nesting.
+///
+/// ```
+/// let limits = procession_task::Limits::default();
+/// assert_eq!(limits.max_bytes, 1 << 30);
+/// assert_eq!(limits.max_depth, 128);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest encoding, in bytes. Encoding stops here, before more is allocated.
+    pub max_bytes: usize,
+    /// The deepest nesting. Every tuple, struct, sequence, map, `Some` and enum payload is one level.
+    pub max_depth: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            max_bytes: 1 << 30,
+            max_depth: 128,
+        }
+    }
+}
+
+/// How many elements `bytes` of input may declare: elements without bytes of their own (`Vec<()>`) are bounded by this alone.
+const fn element_budget(bytes: usize) -> usize {
+    bytes.saturating_mul(16).saturating_add(1024)
+}
+
+/// Appends the encoding of `value` to `out`. What encodes within `limits` also decodes within them.
+///
+/// # Errors
+/// `TooLarge` when it would be longer than `limits.max_bytes`, `Depth` when it nests deeper than `limits.max_depth`, `Budget` when it has far more
+/// elements than bytes, `Invalid` when the value's own `Serialize` refuses. `out` is then as it was.
+///
+/// ```
+/// use procession_task::{CodecErrorKind, Limits, encode};
+///
+/// let mut out = vec![9];
+/// encode(&(300u32, "hi"), &mut out, &Limits::default())?;
+/// assert_eq!(out, [9, 0xac, 0x02, 2, b'h', b'i']);
+///
+/// let small = Limits { max_bytes: 100, ..Limits::default() };
+/// let e = encode("x".repeat(1000).as_str(), &mut out, &small).unwrap_err();
+/// assert!(matches!(e.kind(), CodecErrorKind::TooLarge { limit: 100, .. }));
+/// assert_eq!(e.to_string(), "larger than the limit of 100 bytes");
+/// assert_eq!(out.len(), 6);
+/// # Ok::<(), procession_task::CodecError>(())
+/// ```
+#[inline]
+pub fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<(), CodecError> {
+    let start = out.len();
+    let mut restore = Restore { out, start };
+    let mut output = ser::Output::new(&mut *restore.out, limits.max_bytes);
+    value.serialize(ser::Serializer::new(&mut output, limits.max_depth))?;
+    let elements = output.elements();
+    let written = restore.out.len() - start;
+    if elements > element_budget(written) {
+        return Err(CodecError::new(CodecErrorKind::Budget));
+    }
+    restore.start = restore.out.len();
+    Ok(())
+}
+
+/// Cuts the output back to `start`, also when a `Serialize` panics.
+struct Restore<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl Drop for Restore<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.out.truncate(self.start);
+    }
+}
+
+/// Decodes one value that takes up all of `bytes`.
+///
+/// # Errors
+/// `TooLarge` when there are more bytes than `limits.max_bytes`, `Truncated` when the value ended early, `Trailing` when bytes are left over, `Depth` and
+/// `Budget` when the bytes nest deeper or declare more elements than allowed, `Invalid` when they do not describe a `T`.
+///
+/// ```
+/// use procession_task::{CodecErrorKind, Limits, decode};
+///
+/// let limits = Limits::default();
+/// assert_eq!(decode::<(u32, String)>(&[0xac, 0x02, 2, b'h', b'i'], &limits)?, (300, "hi".to_string()));
+///
+/// let e = decode::<String>(&[2, b'h'], &limits).unwrap_err();
+/// assert_eq!((e.kind(), e.to_string().as_str()), (CodecErrorKind::Truncated, "the value ended early"));
+/// let e = decode::<u8>(&[1, 2, 3, 4], &limits).unwrap_err();
+/// assert_eq!((e.kind(), e.to_string().as_str()), (CodecErrorKind::Trailing, "3 bytes left over after the value"));
+/// let e = decode::<bool>(&[7], &limits).unwrap_err();
+/// assert_eq!(e.kind(), CodecErrorKind::Invalid);
+/// # Ok::<(), procession_task::CodecError>(())
+/// ```
+#[inline]
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, CodecError> {
+    if bytes.len() > limits.max_bytes {
+        return Err(CodecError::too_large(bytes.len(), limits.max_bytes));
+    }
+    let mut input = de::Input::new(bytes);
+    let value = T::deserialize(de::Deserializer::new(&mut input, limits.max_depth))?;
+    match input.left_over() {
+        0 => Ok(value),
+        extra => Err(CodecError::trailing(extra)),
+    }
+}

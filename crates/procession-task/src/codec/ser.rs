@@ -1,0 +1,320 @@
+//! The encoder: postcard's, with a size limit that stops early and a count of levels; it must not buffer.
+
+use std::fmt::Display;
+
+use postcard::ser_flavors::Flavor;
+use serde::Serialize;
+use serde::ser;
+
+use super::{CodecError, from_postcard};
+
+type Result<T> = std::result::Result<T, CodecError>;
+
+/// The bytes written so far, and what bounds them.
+pub(super) struct Output<'a> {
+    inner: postcard::Serializer<Bounded<'a>>,
+    elements: usize,
+}
+
+/// A vector that refuses to grow past `end`.
+struct Bounded<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    end: usize,
+    refused: usize,
+}
+
+impl<'a> Output<'a> {
+    #[inline]
+    pub(super) fn new(out: &'a mut Vec<u8>, max_bytes: usize) -> Output<'a> {
+        let start = out.len();
+        let end = start.saturating_add(max_bytes);
+        let inner = postcard::Serializer {
+            output: Bounded {
+                out,
+                start,
+                end,
+                refused: 0,
+            },
+        };
+        Output { inner, elements: 0 }
+    }
+
+    #[inline]
+    pub(super) fn elements(&self) -> usize {
+        self.elements
+    }
+
+    /// A full output is known by its own note; every other refusal is postcard's.
+    #[cold]
+    fn error(&self, error: postcard::Error) -> CodecError {
+        let Bounded {
+            start,
+            end,
+            refused,
+            ..
+        } = self.inner.output;
+        match error {
+            postcard::Error::SerializeBufferFull | postcard::Error::CollectStrError
+                if refused > 0 =>
+            {
+                CodecError::too_large(refused - start, end - start)
+            }
+            other => from_postcard(other),
+        }
+    }
+}
+
+impl Bounded<'_> {
+    #[cold]
+    fn refuse(&mut self, more: usize) -> postcard::Error {
+        self.refused = self.out.len().saturating_add(more);
+        postcard::Error::SerializeBufferFull
+    }
+}
+
+impl Flavor for Bounded<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        if self.out.len() >= self.end {
+            return Err(self.refuse(1));
+        }
+        self.out.push(byte);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if bytes.len() > self.end - self.out.len() {
+            return Err(self.refuse(bytes.len()));
+        }
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// One level of the value being written.
+pub(super) struct Serializer<'o, 'a> {
+    output: &'o mut Output<'a>,
+    /// Levels allowed below this one.
+    left: u32,
+    limit: u32,
+}
+
+impl<'o, 'a> Serializer<'o, 'a> {
+    #[inline]
+    pub(super) fn new(output: &'o mut Output<'a>, max_depth: u32) -> Serializer<'o, 'a> {
+        Serializer {
+            output,
+            left: max_depth,
+            limit: max_depth,
+        }
+    }
+
+    #[inline]
+    fn down(self) -> Result<Serializer<'o, 'a>> {
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Serializer { left, ..self }),
+            None => Err(CodecError::depth(self.limit)),
+        }
+    }
+
+    #[inline]
+    fn part(&mut self) -> Serializer<'_, 'a> {
+        Serializer {
+            output: self.output,
+            left: self.left,
+            limit: self.limit,
+        }
+    }
+
+    #[inline]
+    fn variant(&mut self, index: u32) -> Result<()> {
+        ser::Serializer::serialize_u32(self.part(), index)
+    }
+
+    #[inline]
+    fn length(&mut self, len: Option<usize>) -> Result<()> {
+        let Some(len) = len else {
+            return Err(from_postcard(postcard::Error::SerializeSeqLengthUnknown));
+        };
+        self.output.elements = self.output.elements.saturating_add(len);
+        ser::Serializer::serialize_u64(self.part(), len as u64)
+    }
+}
+
+macro_rules! leaves {
+    ($($method:ident($($arg:ident: $type:ty),*);)*) => {$(
+        #[inline]
+        fn $method(self, $($arg: $type),*) -> Result<()> {
+            match ser::Serializer::$method(&mut self.output.inner, $($arg),*) {
+                Ok(()) => Ok(()),
+                Err(e) => Err(self.output.error(e)),
+            }
+        }
+    )*};
+}
+
+impl ser::Serializer for Serializer<'_, '_> {
+    type Ok = ();
+    type Error = CodecError;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    leaves! {
+        serialize_bool(v: bool);
+        serialize_i8(v: i8);
+        serialize_i16(v: i16);
+        serialize_i32(v: i32);
+        serialize_i64(v: i64);
+        serialize_i128(v: i128);
+        serialize_u8(v: u8);
+        serialize_u16(v: u16);
+        serialize_u32(v: u32);
+        serialize_u64(v: u64);
+        serialize_u128(v: u128);
+        serialize_f32(v: f32);
+        serialize_f64(v: f64);
+        serialize_char(v: char);
+        serialize_str(v: &str);
+        serialize_bytes(v: &[u8]);
+        serialize_none();
+        serialize_unit();
+        serialize_unit_struct(name: &'static str);
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+    }
+
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<()> {
+        match ser::Serializer::collect_str(&mut self.output.inner, value) {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.output.error(e)),
+        }
+    }
+
+    #[inline]
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<()> {
+        let mut below = self.down()?;
+        ser::Serializer::serialize_u8(below.part(), 1)?;
+        value.serialize(below)
+    }
+
+    #[inline]
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        value.serialize(self.down()?)
+    }
+
+    #[inline]
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        value: &T,
+    ) -> Result<()> {
+        let mut below = self.down()?;
+        below.variant(index)?;
+        value.serialize(below)
+    }
+
+    #[inline]
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self> {
+        let mut below = self.down()?;
+        below.length(len)?;
+        Ok(below)
+    }
+
+    #[inline]
+    fn serialize_tuple(self, _: usize) -> Result<Self> {
+        self.down()
+    }
+
+    #[inline]
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        self.down()
+    }
+
+    #[inline]
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        index: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self> {
+        let mut below = self.down()?;
+        below.variant(index)?;
+        Ok(below)
+    }
+
+    #[inline]
+    fn serialize_map(self, len: Option<usize>) -> Result<Self> {
+        self.serialize_seq(len)
+    }
+
+    #[inline]
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self> {
+        self.down()
+    }
+
+    #[inline]
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self> {
+        self.serialize_tuple_variant(name, index, variant, len)
+    }
+}
+
+macro_rules! compound {
+    ($($kind:ident { $($method:ident($($key:ident)?);)* })*) => {$(
+        impl ser::$kind for Serializer<'_, '_> {
+            type Ok = ();
+            type Error = CodecError;
+            $(
+                #[inline]
+                fn $method<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> Result<()> {
+                    $(let _ = $key;)?
+                    value.serialize(self.part())
+                }
+            )*
+            #[inline]
+            fn end(self) -> Result<()> {
+                Ok(())
+            }
+        }
+    )*};
+}
+
+compound! {
+    SerializeSeq { serialize_element(); }
+    SerializeTuple { serialize_element(); }
+    SerializeTupleStruct { serialize_field(); }
+    SerializeTupleVariant { serialize_field(); }
+    SerializeMap { serialize_key(); serialize_value(); }
+    SerializeStruct { serialize_field(key); }
+    SerializeStructVariant { serialize_field(key); }
+}

@@ -1,0 +1,344 @@
+//! A function as one number that another process of the same program understands; it must not call what it has not verified.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::codec::{Limits, decode, encode};
+use crate::failure::{Failure, Stage, panic};
+use crate::image::{self, ANCHOR, Anchor, DESCRIPTOR_MAGIC};
+use crate::task::{Arguments, Task};
+
+pub use crate::image::build_id;
+
+/// All there is to know about one task in this program: a `static` the compiler makes for each function used as a task.
+#[repr(C, align(16))]
+pub struct Descriptor {
+    /// With `anchor`, what tells a descriptor from anything else in the image. `image` reads these two before it believes the rest.
+    pub(crate) magic: [u64; 2],
+    pub(crate) anchor: &'static Anchor,
+    identity: fn() -> Identity,
+    run: fn(&[u8], &mut Vec<u8>, &Limits) -> Result<(), Failure>,
+}
+
+/// What `const` evaluation cannot know.
+struct Identity {
+    name: &'static str,
+    output: &'static str,
+    fingerprint: u64,
+}
+
+/// A task's name across processes of one program: the distance of its [`Descriptor`] from a fixed point, and a fingerprint of its types.
+///
+/// ```
+/// use procession_task::{Limits, TaskRef, decode, encode, resolve};
+///
+/// fn add(a: u32, b: u32) -> u32 {
+///     a + b
+/// }
+///
+/// // In one process:
+/// let task = TaskRef::of::<_, (u32, u32)>(add)?;
+/// let mut args = Vec::new();
+/// encode(&(2u32, 3u32), &mut args, &Limits::default())?;
+///
+/// // In another, of the same program:
+/// let descriptor = resolve(task.offset(), task.fingerprint())?;
+/// let mut output = Vec::new();
+/// descriptor.call(&args, &mut output, &Limits::default())?;
+/// assert_eq!(decode::<u32>(&output, &Limits::default())?, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct TaskRef {
+    descriptor: &'static Descriptor,
+    offset: i64,
+    fingerprint: u64,
+}
+
+/// One descriptor for each function and argument tuple.
+struct Entry<F, Args>(PhantomData<(F, Args)>);
+
+impl<F: Task<Args>, Args: Arguments> Entry<F, Args> {
+    const DESCRIPTOR: &'static Descriptor = &Descriptor {
+        magic: DESCRIPTOR_MAGIC,
+        anchor: &ANCHOR,
+        identity: identity::<F, Args>,
+        run: run::<F, Args>,
+    };
+}
+
+impl TaskRef {
+    /// The name of `task`. A function that captures, or a `fn` pointer, does not compile.
+    ///
+    /// # Errors
+    /// [`ForeignImage`] when the function was compiled into another shared object than this crate.
+    #[inline]
+    pub fn of<F: Task<Args>, Args: Arguments>(task: F) -> Result<TaskRef, ForeignImage> {
+        const {
+            assert!(
+                size_of::<F>() == 0,
+                "a task must capture nothing: pass captured values as arguments, and pass the function itself, not a `fn` pointer"
+            );
+        }
+        let _ = task;
+        let descriptor = Entry::<F, Args>::DESCRIPTOR;
+        match image::offset_of(descriptor) {
+            Some(offset) => {
+                let fingerprint = image::fingerprint::<(F, Args, F::Output)>();
+                Ok(TaskRef {
+                    descriptor,
+                    offset,
+                    fingerprint,
+                })
+            }
+            None => Err(ForeignImage {
+                name: std::any::type_name::<F>(),
+            }),
+        }
+    }
+
+    /// The distance of the descriptor from the fixed point, in bytes.
+    #[inline]
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// A hash of the types of function, arguments and result.
+    #[inline]
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// The function's name, as the compiler prints it: `my_crate::parse`, `my_crate::main::{{closure}}`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.descriptor.name()
+    }
+
+    /// The descriptor itself, to call the task in this process.
+    #[inline]
+    #[must_use]
+    pub fn descriptor(&self) -> &'static Descriptor {
+        self.descriptor
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskRef({} at {:+#x})", self.name(), self.offset)
+    }
+}
+
+/// Finds the descriptor another process of this program named.
+///
+/// # Errors
+/// [`UnknownTask`] when there is no descriptor at that place or it is another function's. Nothing is called or jumped to then.
+///
+/// ```
+/// use procession_task::{TaskRef, resolve};
+///
+/// let task = TaskRef::of::<_, (u32,)>(|x: u32| x + 1)?;
+/// assert_eq!(resolve(task.offset(), task.fingerprint())?.name(), task.name());
+/// assert!(resolve(task.offset() + 16, task.fingerprint()).is_err());
+/// assert!(resolve(task.offset(), task.fingerprint() + 1).is_err());
+/// assert!(resolve(i64::MAX, 0).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[inline]
+pub fn resolve(offset: i64, fingerprint: u64) -> Result<&'static Descriptor, UnknownTask> {
+    let unknown = |why| UnknownTask {
+        offset,
+        fingerprint,
+        why,
+    };
+    let descriptor = image::descriptor_at(offset).map_err(unknown)?;
+    if descriptor.fingerprint() != fingerprint {
+        return Err(unknown("another function's descriptor"));
+    }
+    Ok(descriptor)
+}
+
+impl Descriptor {
+    /// The function's name, as the compiler prints it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        (self.identity)().name
+    }
+
+    /// A hash of the types of function, arguments and result: the same in every process of this program.
+    #[inline]
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        (self.identity)().fingerprint
+    }
+
+    /// The function returns a `Result`: an encoded result then starts with 0 for `Ok` and 1 for `Err`.
+    #[must_use]
+    pub fn returns_result(&self) -> bool {
+        (self.identity)()
+            .output
+            .starts_with("core::result::Result<")
+    }
+
+    /// Decodes the arguments from `input`, calls the function, appends the encoded result to `output`.
+    ///
+    /// Nothing unwinds out of it. When the result has been encoded and then panics in its `Drop`, the call has succeeded.
+    ///
+    /// # Errors
+    /// A [`Failure`] whose stage says how far the call came; `output` is then as it was.
+    ///
+    /// ```
+    /// use procession_task::{Limits, Stage, TaskRef};
+    ///
+    /// fn half(x: u8) -> u8 {
+    ///     assert!(x % 2 == 0, "{x} is odd");
+    ///     x / 2
+    /// }
+    /// let half = TaskRef::of::<_, (u8,)>(half)?.descriptor();
+    /// let mut output = Vec::new();
+    /// half.call(&[8], &mut output, &Limits::default())?;
+    /// assert_eq!(output, [4]);
+    ///
+    /// let failure = half.call(&[7], &mut output, &Limits::default()).unwrap_err();
+    /// assert_eq!((failure.stage, failure.message.as_str()), (Stage::Run, "7 is odd"));
+    /// let failure = half.call(&[], &mut output, &Limits::default()).unwrap_err();
+    /// assert_eq!(failure.to_string(), "cannot decode the arguments: the value ended early");
+    /// assert_eq!(output, [4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call(&self, input: &[u8], output: &mut Vec<u8>, limits: &Limits) -> Result<(), Failure> {
+        (self.run)(input, output, limits)
+    }
+}
+
+impl fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Descriptor({})", self.name())
+    }
+}
+
+fn identity<F: Task<Args>, Args: Arguments>() -> Identity {
+    Identity {
+        name: std::any::type_name::<F>(),
+        output: std::any::type_name::<F::Output>(),
+        fingerprint: image::fingerprint::<(F, Args, F::Output)>(),
+    }
+}
+
+/// How far a call has come, so that a panic is charged to the right step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Decode,
+    Run,
+    Encode,
+    Done,
+}
+
+fn run<F: Task<Args>, Args: Arguments>(
+    input: &[u8],
+    output: &mut Vec<u8>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    guarded(output, &mut |step, output| {
+        let args: Args = decode(input, limits).map_err(|e| Failure::decode_args(&e))?;
+        step.set(Step::Run);
+        let result = image::materialise::<F>().call(args);
+        step.set(Step::Encode);
+        encode(&result, output, limits).map_err(|e| Failure::encode_result(&e))?;
+        step.set(Step::Done);
+        Ok(())
+    })
+}
+
+/// The part of a call that is the same for every task.
+fn guarded(
+    output: &mut Vec<u8>,
+    body: &mut dyn FnMut(&Cell<Step>, &mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let start = output.len();
+    let step = Cell::new(Step::Decode);
+    let outcome = match catch_unwind(AssertUnwindSafe(|| body(&step, output))) {
+        Ok(outcome) => outcome,
+        Err(payload) => {
+            let message = panic::payload_text(&*payload);
+            // The payload's own Drop may panic, and so may the Drop of that panic's payload: that one is leaked.
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(second);
+            }
+            panicked(step.get(), &message)
+        }
+    };
+    if outcome.is_err() {
+        output.truncate(start);
+    }
+    outcome
+}
+
+fn panicked(step: Step, message: &str) -> Result<(), Failure> {
+    let stage = match step {
+        Step::Decode => Stage::PanicDecode,
+        Step::Run => Stage::Run,
+        Step::Encode => Stage::PanicEncode,
+        // The result is encoded; only its Drop panicked.
+        Step::Done => return Ok(()),
+    };
+    let captured = panic::take_for(message);
+    Err(match captured {
+        Some(failure) => Failure { stage, ..failure },
+        None => Failure::new(stage, message),
+    })
+}
+
+/// The function was compiled into another shared object than this crate, so its place means nothing to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignImage {
+    name: &'static str,
+}
+
+impl ForeignImage {
+    /// The function's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Display for ForeignImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the function {} lies in another shared object than procession itself, so another process cannot find it",
+            self.name
+        )
+    }
+}
+
+impl std::error::Error for ForeignImage {}
+
+/// There is no such task in this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownTask {
+    offset: i64,
+    fingerprint: u64,
+    why: &'static str,
+}
+
+impl fmt::Display for UnknownTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UnknownTask {
+            offset,
+            fingerprint,
+            why,
+        } = self;
+        write!(
+            f,
+            "no task at offset {offset:+#x} with fingerprint {fingerprint:016x}: {why}"
+        )
+    }
+}
+
+impl std::error::Error for UnknownTask {}
