@@ -1,0 +1,201 @@
+//! Which worker gets the next frame; must not take anything away from a worker.
+//!
+//! Between events: while the queue has items no READY or booting worker is without a frame, unless its link took nothing.
+//! So a new item behind others is queued without a look at the workers.
+
+use super::queue::Run;
+use super::worker::{Feed, Frame, WorkerState};
+use super::{Core, Effects, Nanos, Slot, chunk};
+
+/// Pause before a worker whose empty link took nothing is offered something again.
+const RETRY: Nanos = 1_000_000;
+
+/// What became of an offer to one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    Sent,
+    NoRoom,
+    LinkFull,
+}
+
+impl Core {
+    /// Queues a run behind all others and hands out what fits.
+    #[inline]
+    pub(super) fn enqueue(&mut self, run: Run, now: Nanos, fx: &mut impl Effects) {
+        let first = self.queue.is_empty();
+        self.queue.push_back(run);
+        if first {
+            self.pump(now, fx);
+        }
+    }
+
+    /// Hands out the queue breadth first: idle workers, booting workers, then ahead of what workers already have.
+    #[inline]
+    pub(super) fn pump(&mut self, now: Nanos, fx: &mut impl Effects) {
+        while !self.queue.is_empty() {
+            if let Some(slot) = self.idle.pop() {
+                self.offer_to_empty(slot as usize, now, fx);
+            } else if let Some(slot) = self.vacant.pop_front() {
+                self.offer_to_empty(slot as usize, now, fx);
+            } else if !self.feed_anyone_ahead(now, fx) {
+                break;
+            }
+        }
+    }
+
+    /// After a reply: the worker that made room is fed first.
+    #[inline]
+    pub(super) fn refill(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+        if self.list_if_empty(slot) {
+            self.pump(now, fx);
+            self.steal(now, fx);
+        } else {
+            while !self.queue.is_empty() && self.offer(slot, now, fx) == Offer::Sent {}
+            if !self.idle.is_empty() || !self.vacant.is_empty() {
+                self.pump(now, fx);
+            }
+        }
+    }
+
+    /// Lists a worker without frames as idle or vacant; says whether it is.
+    #[inline]
+    pub(super) fn list_if_empty(&mut self, slot: usize) -> bool {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return false;
+        };
+        if !worker.frames.is_empty() || worker.feed != Feed::Open || worker.listed {
+            return worker.listed;
+        }
+        match worker.state {
+            WorkerState::Ready => self.idle.push(slot as u32),
+            WorkerState::Booting => self.vacant.push_back(slot as u32),
+            WorkerState::Down { .. }
+            | WorkerState::Starting
+            | WorkerState::Stopping
+            | WorkerState::Killed => {
+                return false;
+            }
+        }
+        worker.listed = true;
+        true
+    }
+
+    /// Takes a worker off the lists of those without frames.
+    pub(super) fn unlist(&mut self, slot: usize) {
+        if let Some(worker) = self.workers.get_mut(slot)
+            && worker.listed
+        {
+            worker.listed = false;
+            self.idle.retain(|&idle| idle as usize != slot);
+            self.vacant.retain(|&vacant| vacant as usize != slot);
+        }
+    }
+
+    /// READY, said or implied by a reply; does nothing in any other state than Booting.
+    #[inline]
+    pub(super) fn becomes_ready(&mut self, slot: usize) {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        match worker.state {
+            WorkerState::Booting => {}
+            WorkerState::Down { .. }
+            | WorkerState::Starting
+            | WorkerState::Ready
+            | WorkerState::Stopping
+            | WorkerState::Killed => return,
+        }
+        let before = worker.waiting();
+        worker.state = WorkerState::Ready;
+        worker.feed = Feed::Open;
+        self.waiting = self.waiting + worker.waiting() - before;
+        self.ready += 1;
+        self.budget.succeeded();
+        self.unlist(slot);
+        self.list_if_empty(slot);
+    }
+
+    /// A link that takes nothing although it is empty gets another chance at the next look.
+    pub(super) fn try_full_links_again(&mut self) {
+        for slot in 0..self.workers.len() {
+            if let Some(worker) = self.workers.get_mut(slot)
+                && worker.frames.is_empty()
+                && worker.feed == Feed::LinkFull
+            {
+                worker.feed = Feed::Open;
+                self.list_if_empty(slot);
+            }
+        }
+    }
+
+    /// Offers to a worker just taken off its list.
+    #[inline]
+    fn offer_to_empty(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+        if let Some(worker) = self.workers.get_mut(slot) {
+            worker.listed = false;
+        }
+        if self.offer(slot, now, fx) == Offer::LinkFull {
+            self.look_again_at(now.saturating_add(RETRY));
+        }
+    }
+
+    pub(super) fn look_again_at(&mut self, when: Nanos) {
+        self.look_again = Some(self.look_again.map_or(when, |set| set.min(when)));
+    }
+
+    /// Offers the front of the queue to the workers in turn, to each at most once.
+    fn feed_anyone_ahead(&mut self, now: Nanos, fx: &mut impl Effects) -> bool {
+        for _ in 0..self.workers.len() {
+            self.cursor = if self.cursor + 1 < self.workers.len() {
+                self.cursor + 1
+            } else {
+                0
+            };
+            if self.offer(self.cursor, now, fx) == Offer::Sent {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Cuts a frame off the front of the queue for this worker, if it has room for one.
+    #[inline]
+    fn offer(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> Offer {
+        let workers = self.workers.len() as u32;
+        let Some(run) = self.queue.front() else {
+            return Offer::NoRoom;
+        };
+        let (Some(job), Some(worker)) = (self.jobs.get_mut(run.job), self.workers.get_mut(slot))
+        else {
+            return Offer::NoRoom;
+        };
+        let item = self.profiles.estimate(job.profile);
+        if !worker.has_room(item, job.single) {
+            return Offer::NoRoom;
+        }
+        let size = chunk::size(job.chunk, job.growth, item, job.queued, workers);
+        let count = size.min(run.count);
+        let taken = fx
+            .send(Slot(slot as u32), run.job, run.first, count)
+            .min(count);
+        if taken == 0 {
+            worker.feed = Feed::LinkFull;
+            return Offer::LinkFull;
+        }
+        job.growth.record(size);
+        job.queued -= taken;
+        self.queue.take_front(taken);
+        self.counters.frames += 1;
+        let before = worker.waiting();
+        worker.push(Frame {
+            job: run.job,
+            first: run.first,
+            count: taken,
+            item,
+            begun: false,
+            sent: now,
+        });
+        self.waiting += worker.waiting() - before;
+        Offer::Sent
+    }
+}

@@ -1,0 +1,84 @@
+//! How many items go into one frame; must not look at anything but the job's own numbers.
+
+use super::{Chunk, Nanos};
+
+/// Work aimed at per frame: long against the cost of a frame (about 1 µs), short against what a person notices.
+pub(super) const AIM: Nanos = 200_000;
+/// Work below which cutting finer for an even tail costs more than it evens out.
+pub(super) const FLOOR: Nanos = 5_000;
+/// Growth from one frame of a job to its next: one wrong measurement must not hand half a job to one worker.
+pub(super) const GROWTH: u32 = 16;
+
+/// The size of the job's latest frame, before the queue or the link cut it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Growth(u32);
+
+impl Growth {
+    /// The first frame has one item.
+    pub(super) fn new() -> Growth {
+        Growth(0)
+    }
+
+    pub(super) fn record(&mut self, size: u32) {
+        self.0 = size;
+    }
+
+    fn limit(self) -> u32 {
+        self.0.saturating_mul(GROWTH).max(1)
+    }
+}
+
+/// The size of the next frame: `item` is the estimated time of one item, `queued` what the job still has to hand out,
+/// `workers` the size of the pool. At least 1.
+#[inline]
+pub(super) fn size(chunk: Chunk, growth: Growth, item: u32, queued: u32, workers: u32) -> u32 {
+    match chunk {
+        Chunk::Fixed(size) => size.max(1),
+        Chunk::Auto if queued <= 1 => 1,
+        Chunk::Auto => {
+            let item = Nanos::from(item.max(1));
+            let share = queued.div_ceil(workers.saturating_mul(2).max(1));
+            let worth_cutting = (FLOOR / item) as u32;
+            let aim = (AIM / item) as u32;
+            aim.min(share.max(worth_cutting)).min(growth.limit()).max(1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auto(last: u32, item: u32, queued: u32, workers: u32) -> u32 {
+        size(Chunk::Auto, Growth(last), item, queued, workers)
+    }
+
+    #[test]
+    fn grows_from_one_by_at_most_sixteen_up_to_the_aim() {
+        assert_eq!(auto(0, 1_000, 100_000, 4), 1);
+        assert_eq!(auto(1, 1_000, 100_000, 4), 16);
+        assert_eq!(auto(16, 1_000, 100_000, 4), 200);
+        assert_eq!(auto(200, 1_000, 100_000, 4), 200);
+    }
+
+    #[test]
+    fn shrinks_towards_the_end_but_not_below_five_microseconds() {
+        assert_eq!(auto(200, 1_000, 800, 4), 100);
+        assert_eq!(auto(200, 1_000, 80, 4), 10);
+        assert_eq!(auto(200, 1_000, 8, 4), 5);
+    }
+
+    #[test]
+    fn long_and_unmeasured_items_travel_alone() {
+        assert_eq!(auto(200, 200_001, 1_000, 4), 1);
+        assert_eq!(auto(200, u32::MAX, 1_000, 4), 1);
+    }
+
+    #[test]
+    fn every_size_is_at_least_one() {
+        assert_eq!(size(Chunk::Fixed(0), Growth(0), 0, 0, 0), 1);
+        assert_eq!(size(Chunk::Fixed(7), Growth(0), 0, 0, 0), 7);
+        assert_eq!(auto(0, 0, 0, 0), 1);
+        assert_eq!(auto(u32::MAX, 0, u32::MAX, u32::MAX), 5_000);
+    }
+}

@@ -1,0 +1,38 @@
+//! What the core asks of its driver; must not be implemented by anything that calls back into the core.
+
+use super::{JobId, Slot};
+
+/// Why items were resolved without being run to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cancelled {
+    /// Another item of the same `stop_on_failure` job failed before these had begun.
+    StoppedByFailure,
+    /// The owner of the job asked for it ([`Core::cancel`](super::Core::cancel)) before these had begun.
+    ByOwner,
+    /// The pool was terminated; these may have begun.
+    Terminated,
+    /// No worker could be started; these may have begun.
+    Broken,
+}
+
+/// The core's hands. Called in the middle of core methods; must not call back.
+pub(crate) trait Effects {
+    /// Puts items `first..first + count` on the link of `to` as one frame and says how many it could put there: fewer
+    /// shorten the frame; 0 stops the feeding of that worker until its next reply. A link with nothing in it must take
+    /// at least one item.
+    fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32;
+    /// Takes back every frame the worker has not begun and says how many these are; they are the newest ones.
+    fn take_back(&mut self, from: Slot) -> u32;
+    /// This item had begun in a worker that died: it is resolved as an error.
+    fn lost_item(&mut self, job: JobId, item: u32, by: Slot);
+    /// Items `first..first + count` are resolved as cancelled.
+    fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled);
+    /// Every item of the job is resolved and none will be added; the id is free again after this call.
+    fn finished(&mut self, job: JobId);
+    /// Starts a worker here; answered by `started` or `start_failed` once the core method has returned.
+    fn start(&mut self, slot: Slot);
+    /// Asks the worker to exit in order; answered by `lost`.
+    fn stop(&mut self, slot: Slot);
+    /// Kills the worker; answered by `lost`.
+    fn kill(&mut self, slot: Slot);
+}

@@ -1,0 +1,169 @@
+//! Jobs and their counts of items; must not know what an item is, nor which worker has it.
+
+use super::Cancelled;
+use super::chunk::Growth;
+
+/// Names one job; never equal to the id of a later job in the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct JobId {
+    slot: u32,
+    generation: u32,
+}
+
+impl JobId {
+    /// The job's place, reused after `finished`: an index for the driver's own table.
+    pub(crate) fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// How many items travel in one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chunk {
+    /// As many as take about [`chunk::AIM`](super::chunk::AIM).
+    Auto,
+    /// So many; the last frame of the job, and a frame the link cuts, may be shorter. 0 counts as 1.
+    Fixed(u32),
+}
+
+/// What the driver knows of a job when it submits it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobSpec {
+    /// Items known at once.
+    pub(crate) items: u32,
+    /// More items will be appended with `extend`.
+    pub(crate) open: bool,
+    /// How items are cut into frames.
+    pub(crate) chunk: Chunk,
+    /// The first failed or lost item cancels every item that has not begun.
+    pub(crate) stop_on_failure: bool,
+    /// Index of the function's time profile; small numbers, the core keeps a table up to the largest.
+    pub(crate) profile: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Failures are the items' own business.
+    Never,
+    /// The first failure stops the job.
+    OnFailure,
+    /// Stopped for this reason: what is appended, or comes back from a dead worker, is cancelled at once.
+    Stopped(Cancelled),
+}
+
+/// `unresolved` = items in the queue (`queued`) + items in frames.
+#[derive(Debug)]
+pub(super) struct Job {
+    generation: u32,
+    live: bool,
+    pub(super) open: bool,
+    /// One item for ever: a plain call, not a map.
+    pub(super) single: bool,
+    pub(super) stop: Stop,
+    pub(super) chunk: Chunk,
+    pub(super) growth: Growth,
+    pub(super) profile: u32,
+    /// Items ever announced: the index of the next one to be appended.
+    pub(super) total: u32,
+    pub(super) queued: u32,
+    pub(super) unresolved: u32,
+}
+
+impl Job {
+    /// Nothing unresolved and nothing to come.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.unresolved == 0 && !self.open
+    }
+}
+
+/// Slab of jobs; places are reused, ids are not.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    slots: Vec<Job>,
+    free: Vec<u32>,
+}
+
+impl Jobs {
+    pub(super) fn next_id(&self) -> JobId {
+        let slot = self.free.last().copied().unwrap_or(self.slots.len() as u32);
+        let generation = self
+            .slots
+            .get(slot as usize)
+            .map_or(0, |job| job.generation);
+        JobId { slot, generation }
+    }
+
+    pub(super) fn insert(&mut self, spec: JobSpec) -> JobId {
+        let id = self.next_id();
+        let job = Job {
+            generation: id.generation,
+            live: true,
+            open: spec.open,
+            single: spec.items == 1 && !spec.open,
+            stop: if spec.stop_on_failure {
+                Stop::OnFailure
+            } else {
+                Stop::Never
+            },
+            chunk: spec.chunk,
+            growth: Growth::new(),
+            profile: spec.profile,
+            total: spec.items,
+            queued: spec.items,
+            unresolved: spec.items,
+        };
+        match self.slots.get_mut(id.slot()) {
+            Some(place) => {
+                self.free.pop();
+                *place = job;
+            }
+            None => self.slots.push(job),
+        }
+        id
+    }
+
+    #[inline]
+    pub(super) fn get(&self, id: JobId) -> Option<&Job> {
+        self.slots
+            .get(id.slot())
+            .filter(|job| job.live && job.generation == id.generation)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, id: JobId) -> Option<&mut Job> {
+        self.slots
+            .get_mut(id.slot())
+            .filter(|job| job.live && job.generation == id.generation)
+    }
+
+    pub(super) fn remove(&mut self, id: JobId) {
+        if let Some(job) = self.get_mut(id) {
+            job.live = false;
+            job.generation = job.generation.wrapping_add(1);
+            self.free.push(id.slot);
+        }
+    }
+
+    /// Live jobs.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| job.live)
+            .map(|(slot, job)| {
+                (
+                    JobId {
+                        slot: slot as u32,
+                        generation: job.generation,
+                    },
+                    job,
+                )
+            })
+    }
+}

@@ -1,0 +1,33 @@
+//! The scheduler as a pure function of events; must not hold a clock, a descriptor, a lock, a thread or a user's byte.
+//!
+//! The driver tells [`Core`] what happened and when; the core answers through [`Effects`]. Effects are called in the
+//! middle of a core method and never call back into the core. `README.md` in this folder has the states, the
+//! transition table and the policy with its numbers.
+
+mod assign;
+mod chunk;
+mod death;
+mod effects;
+mod job;
+mod profile;
+mod queue;
+mod reactor;
+mod respawn;
+mod sanity;
+mod shutdown;
+mod stats;
+mod steal;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod worker;
+
+pub(crate) use effects::{Cancelled, Effects};
+pub(crate) use job::{Chunk, JobId, JobSpec};
+pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
+pub(crate) use stats::CoreStats;
+pub(crate) use worker::{Slot, WorkerRef};
+
+/// A moment or a length of time on the monotonic clock, in nanoseconds.
+pub(crate) type Nanos = u64;

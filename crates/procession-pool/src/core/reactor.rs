@@ -1,0 +1,335 @@
+//! The core's state and its entry for every event of a healthy pool; must not act except through `Effects`.
+
+use std::collections::VecDeque;
+
+use super::job::{Job, Jobs, Stop};
+use super::profile::Profiles;
+use super::queue::{Queue, Run};
+use super::respawn::StartBudget;
+use super::stats::Counters;
+use super::worker::{Feed, Worker, WorkerState};
+use super::{Cancelled, Effects, JobId, JobSpec, Nanos, Slot, WorkerRef};
+
+/// What a pool is made with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CoreConfig {
+    /// Places for workers; 0 counts as 1.
+    pub(crate) workers: u32,
+    /// Starts that fail in a row, while no worker is READY, before the pool is broken.
+    pub(crate) start_budget: u32,
+}
+
+impl CoreConfig {
+    /// So many workers, five failed starts.
+    pub(crate) fn new(workers: u32) -> CoreConfig {
+        CoreConfig {
+            workers,
+            start_budget: 5,
+        }
+    }
+}
+
+/// What the pool accepts and aims at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PoolState {
+    /// Accepts jobs.
+    Open,
+    /// Finishes what it has.
+    Closing,
+    /// Resolved everything and kills its workers.
+    Terminating,
+    /// Could not start workers; resolved everything and kills what lives.
+    Broken,
+}
+
+/// Why a job was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// After `close`.
+    Closed,
+    /// After `terminate`.
+    Terminated,
+    /// After too many failed starts.
+    Broken,
+}
+
+/// The scheduler.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(super) state: PoolState,
+    pub(super) workers: Vec<Worker>,
+    pub(super) jobs: Jobs,
+    pub(super) queue: Queue,
+    pub(super) profiles: Profiles,
+    pub(super) budget: StartBudget,
+    pub(super) counters: Counters,
+    /// READY workers without frames that may be fed; the most recently used is last.
+    pub(super) idle: Vec<u32>,
+    /// Booting workers without frames that may be fed; the first started is first.
+    pub(super) vacant: VecDeque<u32>,
+    /// Where the next search for a worker to feed ahead begins.
+    pub(super) cursor: usize,
+    /// Workers in state Ready.
+    pub(super) ready: u32,
+    /// Workers in state Down.
+    pub(super) down: u32,
+    /// Sum of `Worker::waiting`.
+    pub(super) waiting: usize,
+    /// When waiting frames or an idle worker whose link took nothing are looked at again.
+    pub(super) look_again: Option<Nanos>,
+}
+
+impl Core {
+    /// A pool without any process yet; `open` asks for them.
+    pub(crate) fn new(config: CoreConfig) -> Core {
+        let workers = config.workers.max(1);
+        Core {
+            state: PoolState::Open,
+            workers: (0..workers).map(|_| Worker::new()).collect(),
+            jobs: Jobs::default(),
+            queue: Queue::default(),
+            profiles: Profiles::default(),
+            budget: StartBudget::new(config.start_budget),
+            counters: Counters::default(),
+            idle: Vec::with_capacity(workers as usize),
+            vacant: VecDeque::new(),
+            cursor: 0,
+            ready: 0,
+            down: workers,
+            waiting: 0,
+            look_again: None,
+        }
+    }
+
+    /// Asks for every worker that is missing and due; the driver's first call.
+    pub(crate) fn open(&mut self, now: Nanos, fx: &mut impl Effects) {
+        self.start_missing(now, fx);
+    }
+
+    /// The id the next accepted job will have. `submit` may call `send` and even `finished` with it before it returns,
+    /// so whoever keeps a table by job fills it in before.
+    pub(crate) fn next_id(&self) -> JobId {
+        self.jobs.next_id()
+    }
+
+    /// Accepts a job and hands out what fits. A job without items that is not open is finished before this returns.
+    #[inline]
+    pub(crate) fn submit(
+        &mut self,
+        spec: JobSpec,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) -> Result<JobId, Refused> {
+        match self.state {
+            PoolState::Open => {}
+            PoolState::Closing => return Err(Refused::Closed),
+            PoolState::Terminating => return Err(Refused::Terminated),
+            PoolState::Broken => return Err(Refused::Broken),
+        }
+        let id = self.jobs.insert(spec);
+        if spec.items == 0 {
+            self.settle(id, fx);
+            return Ok(id);
+        }
+        self.enqueue(
+            Run {
+                job: id,
+                first: 0,
+                count: spec.items,
+            },
+            now,
+            fx,
+        );
+        Ok(id)
+    }
+
+    /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. False: the job is
+    /// not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
+    pub(crate) fn extend(
+        &mut self,
+        id: JobId,
+        more: u32,
+        last: bool,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) -> bool {
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.open) else {
+            return false;
+        };
+        let Some(total) = job.total.checked_add(more) else {
+            return false;
+        };
+        let first = job.total;
+        job.total = total;
+        job.open = !last;
+        match job.stop {
+            Stop::Stopped(why) if more > 0 => {
+                self.counters.cancelled += u64::from(more);
+                fx.cancelled(id, first, more, why);
+            }
+            Stop::Stopped(_) => {}
+            Stop::Never | Stop::OnFailure => {
+                job.queued += more;
+                job.unresolved += more;
+                self.enqueue(
+                    Run {
+                        job: id,
+                        first,
+                        count: more,
+                    },
+                    now,
+                    fx,
+                );
+                self.start_missing(now, fx);
+            }
+        }
+        self.settle(id, fx);
+        true
+    }
+
+    /// A process exists in this place; it may be given a frame at once, so its link must be there.
+    pub(crate) fn started(&mut self, slot: Slot, now: Nanos, fx: &mut impl Effects) -> WorkerRef {
+        let Some(worker) = self.workers.get_mut(slot.index()) else {
+            return WorkerRef {
+                slot,
+                incarnation: 0,
+            };
+        };
+        match worker.state {
+            WorkerState::Starting => {
+                worker.incarnation = worker.incarnation.wrapping_add(1);
+                worker.used = false;
+                worker.feed = Feed::Open;
+                worker.state = WorkerState::Booting;
+            }
+            // Only a driver that answers twice gets here; the place keeps the worker it has.
+            WorkerState::Down { .. }
+            | WorkerState::Booting
+            | WorkerState::Ready
+            | WorkerState::Stopping
+            | WorkerState::Killed => {
+                return WorkerRef {
+                    slot,
+                    incarnation: worker.incarnation,
+                };
+            }
+        }
+        let who = WorkerRef {
+            slot,
+            incarnation: worker.incarnation,
+        };
+        match self.state {
+            PoolState::Open => {}
+            PoolState::Closing if self.jobs.len() > 0 => {}
+            PoolState::Closing => {
+                worker.state = WorkerState::Stopping;
+                fx.stop(slot);
+            }
+            PoolState::Terminating | PoolState::Broken => {
+                worker.state = WorkerState::Killed;
+                fx.kill(slot);
+            }
+        }
+        self.list_if_empty(slot.index());
+        self.pump(now, fx);
+        who
+    }
+
+    /// The worker said READY. A reply says so too.
+    pub(crate) fn ready(&mut self, who: WorkerRef, now: Nanos, fx: &mut impl Effects) {
+        let Some(slot) = self.current(who) else {
+            return;
+        };
+        self.becomes_ready(slot);
+        self.pump(now, fx);
+        self.steal(now, fx);
+    }
+
+    /// What the worker's next reply belongs to: job, item, and items left in its frame.
+    #[inline]
+    pub(crate) fn front(&self, slot: Slot) -> Option<(JobId, u32, u32)> {
+        let frame = self.workers.get(slot.index())?.frames.front()?;
+        Some((frame.job, frame.first, frame.count))
+    }
+
+    /// `items` replies arrived for the worker's front frame; never more than `front` said. `failed`: the lowest
+    /// failed item among them.
+    #[inline]
+    pub(crate) fn replied(
+        &mut self,
+        who: WorkerRef,
+        items: u32,
+        failed: Option<u32>,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) {
+        let Some(slot) = self.current(who) else {
+            return;
+        };
+        self.becomes_ready(slot);
+        let Some(worker) = self
+            .workers
+            .get_mut(slot)
+            .filter(|worker| worker.state == WorkerState::Ready)
+        else {
+            return;
+        };
+        let before = worker.waiting();
+        let Some((id, items)) = worker.replied(items) else {
+            return;
+        };
+        self.waiting = self.waiting + worker.waiting() - before;
+        worker.used = true;
+        worker.setbacks = 0;
+        worker.feed = Feed::Open;
+        self.counters.done += u64::from(items);
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.unresolved -= items;
+            if failed.is_some() && job.stop == Stop::OnFailure {
+                self.stop_job(id, Cancelled::StoppedByFailure, fx);
+            }
+            self.settle(id, fx);
+        }
+        self.refill(slot, now, fx);
+    }
+
+    /// The worker spent `busy` on `items` items of a function. Call before the `replied` of the same items.
+    #[inline]
+    pub(crate) fn measured(&mut self, who: WorkerRef, profile: u32, items: u32, busy: Nanos) {
+        if self.current(who).is_some() {
+            self.profiles.record(profile, items, busy);
+        }
+    }
+
+    /// What the pool accepts and aims at.
+    pub(crate) fn state(&self) -> PoolState {
+        self.state
+    }
+
+    /// Not open any more, every job resolved, every worker reaped.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state != PoolState::Open
+            && self.jobs.len() == 0
+            && self.down as usize == self.workers.len()
+    }
+
+    /// The place of a worker that is the one living there, not a former one.
+    #[inline]
+    pub(super) fn current(&self, who: WorkerRef) -> Option<usize> {
+        let index = who.slot.index();
+        self.workers
+            .get(index)
+            .filter(|worker| worker.incarnation == who.incarnation)
+            .map(|_| index)
+    }
+
+    /// Ends a job all of whose items are resolved and to which none will be added.
+    #[inline]
+    pub(super) fn settle(&mut self, id: JobId, fx: &mut impl Effects) {
+        if self.jobs.get(id).is_some_and(Job::is_over) {
+            fx.finished(id);
+            self.jobs.remove(id);
+            self.stop_when_drained(fx);
+        }
+    }
+}

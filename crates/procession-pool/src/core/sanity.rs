@@ -1,0 +1,168 @@
+//! One check of the whole state against itself; must not change it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::worker::{Feed, WorkerState};
+use super::{Core, JobId, PoolState};
+
+impl Core {
+    /// Panics with what is wrong. Holds between any two calls of the core.
+    pub(crate) fn sanity_check(&self) {
+        self.check_workers();
+        self.check_lists();
+        self.check_items();
+        self.check_policy();
+    }
+
+    fn check_workers(&self) {
+        let count = |wanted: fn(&WorkerState) -> bool| {
+            self.workers.iter().filter(|w| wanted(&w.state)).count()
+        };
+        assert_eq!(
+            self.ready as usize,
+            count(|s| matches!(s, WorkerState::Ready)),
+            "ready workers"
+        );
+        assert_eq!(
+            self.down as usize,
+            count(|s| matches!(s, WorkerState::Down { .. })),
+            "down workers"
+        );
+        assert_eq!(
+            self.waiting,
+            self.workers.iter().map(|w| w.waiting()).sum::<usize>(),
+            "waiting frames"
+        );
+        for (slot, worker) in self.workers.iter().enumerate() {
+            let queued: u64 = worker
+                .frames
+                .iter()
+                .map(|f| u64::from(f.count) * u64::from(f.item))
+                .sum();
+            assert_eq!(worker.queued, queued, "estimate of worker {slot}");
+            assert!(
+                worker.is_live() || worker.frames.is_empty(),
+                "frames in worker {slot} that serves nobody"
+            );
+            assert!(
+                worker.frames.iter().skip(1).all(|f| !f.begun),
+                "replies out of order in worker {slot}"
+            );
+            match (self.state, worker.state) {
+                (
+                    PoolState::Terminating | PoolState::Broken,
+                    WorkerState::Booting | WorkerState::Ready,
+                )
+                | (PoolState::Open, WorkerState::Stopping | WorkerState::Killed)
+                | (PoolState::Closing, WorkerState::Killed) => {
+                    panic!(
+                        "worker {slot} is {:?} in a pool that is {:?}",
+                        worker.state, self.state
+                    )
+                }
+                (PoolState::Closing, WorkerState::Stopping) => {
+                    assert_eq!(self.jobs.len(), 0, "stopped too early")
+                }
+                (PoolState::Closing, WorkerState::Booting | WorkerState::Ready) => {
+                    assert!(self.jobs.len() > 0, "worker {slot} was not stopped");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_lists(&self) {
+        let idle: HashSet<u32> = self.idle.iter().copied().collect();
+        let vacant: HashSet<u32> = self.vacant.iter().copied().collect();
+        assert_eq!(
+            (idle.len(), vacant.len()),
+            (self.idle.len(), self.vacant.len()),
+            "a worker is listed twice"
+        );
+        for (slot, worker) in self.workers.iter().enumerate() {
+            let empty = worker.feed == Feed::Open && worker.frames.is_empty();
+            let idle = idle.contains(&(slot as u32));
+            let vacant = vacant.contains(&(slot as u32));
+            assert_eq!(worker.listed, idle || vacant, "list mark of worker {slot}");
+            assert_eq!(
+                idle,
+                empty && worker.state == WorkerState::Ready,
+                "worker {slot} in the idle list"
+            );
+            assert_eq!(
+                vacant,
+                empty && worker.state == WorkerState::Booting,
+                "worker {slot} in the vacant list"
+            );
+        }
+    }
+
+    fn check_items(&self) {
+        let mut queued: HashMap<JobId, u32> = HashMap::new();
+        let mut held: HashMap<JobId, Vec<(u32, u32)>> = HashMap::new();
+        for run in self.queue.iter() {
+            assert!(run.count > 0, "empty run in the queue");
+            *queued.entry(run.job).or_default() += run.count;
+            held.entry(run.job)
+                .or_default()
+                .push((run.first, run.count));
+        }
+        for frame in self.workers.iter().flat_map(|worker| &worker.frames) {
+            assert!(frame.count > 0, "empty frame");
+            held.entry(frame.job)
+                .or_default()
+                .push((frame.first, frame.count));
+        }
+        assert_eq!(
+            self.queue.items(),
+            queued.values().map(|&n| u64::from(n)).sum::<u64>(),
+            "queue length"
+        );
+        for (id, job) in self.jobs.iter() {
+            assert_eq!(
+                job.queued,
+                queued.remove(&id).unwrap_or(0),
+                "queued items of {id:?}"
+            );
+            let mut ranges = held.remove(&id).unwrap_or_default();
+            ranges.sort_unstable();
+            assert_eq!(
+                job.unresolved,
+                ranges.iter().map(|r| r.1).sum::<u32>(),
+                "unresolved items of {id:?}"
+            );
+            assert!(
+                ranges.windows(2).all(|w| w[0].0 + w[0].1 <= w[1].0),
+                "{id:?} has an item twice"
+            );
+            assert!(
+                ranges.last().is_none_or(|r| r.0 + r.1 <= job.total),
+                "{id:?} has an item too many"
+            );
+            assert!(!job.is_over(), "{id:?} is over and not finished");
+        }
+        assert!(held.is_empty(), "items of jobs that are over: {held:?}");
+    }
+
+    fn check_policy(&self) {
+        if !self.queue.is_empty() {
+            assert!(
+                self.idle.is_empty() && self.vacant.is_empty(),
+                "work queued beside an idle worker"
+            );
+            let will_speak =
+                |s: WorkerState| matches!(s, WorkerState::Starting | WorkerState::Booting);
+            let moves = self
+                .workers
+                .iter()
+                .any(|w| !w.frames.is_empty() || will_speak(w.state));
+            assert!(
+                moves || self.next_timer().is_some(),
+                "queued work that nothing will move"
+            );
+        }
+        if matches!(self.state, PoolState::Terminating | PoolState::Broken) {
+            assert_eq!(self.jobs.len(), 0, "jobs left after the end");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the core counts; must not influence any decision.
+
+use super::worker::WorkerState;
+use super::{Core, PoolState};
+
+/// Events counted since the pool was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    pub(super) frames: u64,
+    pub(super) done: u64,
+    pub(super) lost: u64,
+    pub(super) cancelled: u64,
+    pub(super) taken_back: u64,
+    pub(super) starts: u64,
+    pub(super) start_failures: u64,
+    pub(super) deaths: u64,
+}
+
+/// A picture of the core at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CoreStats {
+    /// What the pool does.
+    pub(crate) state: PoolState,
+    /// Workers that said READY and live.
+    pub(crate) ready: u32,
+    /// READY workers with nothing to do.
+    pub(crate) idle: u32,
+    /// Workers asked for that have not said READY.
+    pub(crate) starting: u32,
+    /// Places without a process.
+    pub(crate) down: u32,
+    /// Jobs not finished.
+    pub(crate) jobs: usize,
+    /// Items not handed out.
+    pub(crate) queued_items: u64,
+    /// Items in frames on links.
+    pub(crate) items_in_flight: u64,
+    /// Frames on links.
+    pub(crate) frames_in_flight: u64,
+    /// Frames ever sent.
+    pub(crate) frames_sent: u64,
+    /// Frames taken back from workers that did not come to them.
+    pub(crate) frames_taken_back: u64,
+    /// Items replied, failed ones included.
+    pub(crate) items_done: u64,
+    /// Items that had begun in a worker that died.
+    pub(crate) items_lost: u64,
+    /// Items cancelled.
+    pub(crate) items_cancelled: u64,
+    /// Processes ever asked for.
+    pub(crate) starts: u64,
+    /// Starts that failed, and deaths before READY.
+    pub(crate) start_failures: u64,
+    /// Deaths after READY that nobody asked for.
+    pub(crate) deaths: u64,
+}
+
+impl Core {
+    /// Counts and gauges; costs a walk over all frames.
+    pub(crate) fn stats(&self) -> CoreStats {
+        let frames = || self.workers.iter().flat_map(|worker| &worker.frames);
+        let in_state = |wanted: fn(WorkerState) -> bool| {
+            self.workers
+                .iter()
+                .filter(|worker| wanted(worker.state))
+                .count() as u32
+        };
+        CoreStats {
+            state: self.state,
+            ready: self.ready,
+            idle: self.idle.len() as u32,
+            starting: in_state(|state| {
+                matches!(state, WorkerState::Starting | WorkerState::Booting)
+            }),
+            down: self.down,
+            jobs: self.jobs.len(),
+            queued_items: self.queue.items(),
+            items_in_flight: frames().map(|frame| u64::from(frame.count)).sum(),
+            frames_in_flight: frames().count() as u64,
+            frames_sent: self.counters.frames,
+            frames_taken_back: self.counters.taken_back,
+            items_done: self.counters.done,
+            items_lost: self.counters.lost,
+            items_cancelled: self.counters.cancelled,
+            starts: self.counters.starts,
+            start_failures: self.counters.start_failures,
+            deaths: self.counters.deaths,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! One job is stopped: its items that have not begun are cancelled; must not touch items that have.
+
+use super::job::Stop;
+use super::{Cancelled, Core, Effects, JobId, Nanos};
+
+impl Core {
+    /// Cancels what has not begun and takes nothing more into the job; items in begun frames run to their end and
+    /// count. A job that is over or was never there is left alone.
+    pub(crate) fn cancel(&mut self, id: JobId, now: Nanos, fx: &mut impl Effects) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.open = false;
+        self.stop_job(id, Cancelled::ByOwner, fx);
+        self.settle(id, fx);
+        self.pump(now, fx);
+        self.steal(now, fx);
+    }
+
+    /// Cancels the job's queued items and those in frames not begun. The caller settles the job and pumps.
+    pub(super) fn stop_job(&mut self, id: JobId, why: Cancelled, fx: &mut impl Effects) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.stop = Stop::Stopped(why);
+        let mut cancelled = 0;
+        if job.queued > 0 {
+            job.queued = 0;
+            self.queue.remove_job(id, |run| {
+                cancelled += run.count;
+                fx.cancelled(id, run.first, run.count, why);
+            });
+        }
+        for slot in 0..self.workers.len() {
+            let mut frames = self
+                .workers
+                .get(slot)
+                .filter(|worker| worker.is_live())
+                .into_iter();
+            if !frames.any(|worker| worker.frames.iter().any(|frame| frame.job == id)) {
+                continue;
+            }
+            for run in self.take_back(slot, fx, |run| run.job != id) {
+                cancelled += run.count;
+                fx.cancelled(id, run.first, run.count, why);
+            }
+            self.list_if_empty(slot);
+        }
+        self.counters.cancelled += u64::from(cancelled);
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.unresolved -= cancelled;
+        }
+    }
+}
