@@ -1,0 +1,199 @@
+//! The parent's side of a start, for processes and pool workers alike. It returns before the child has said anything.
+
+use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{ChildStderr, ChildStdout, Stdio};
+use std::sync::Arc;
+
+use procession_os::child::Child;
+use procession_os::socket::Socket;
+use procession_os::spawn::Spawn;
+use procession_task::descriptor;
+use procession_task::message::{Boot, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker};
+use rustix::io::Errno;
+
+use crate::boot::{MARKER, MAX_DEPTH, marker, require_init, require_original};
+use crate::error::Error;
+use crate::info::{self, ProcessInfo};
+use crate::process::registry;
+
+/// Values up to this many bytes travel inside a message, longer ones in a memfd beside it.
+pub(crate) const MAX_INLINE: usize = 32 * 1024;
+
+/// What a child is to be: its name, its role, its surroundings.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct StartSpec {
+    pub name: String,
+    pub index: Option<u32>,
+    pub role: Role,
+    pub env: Vec<(OsString, Option<OsString>)>,
+    pub env_clear: bool,
+    pub current_dir: Option<PathBuf>,
+    pub stdout: Stdio,
+    pub stderr: Stdio,
+    pub fds: Vec<OwnedFd>,
+}
+
+/// A child that has been started and sent its orders. Its `Hello` comes over `control`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Started {
+    pub child: Arc<Child>,
+    pub control: Socket,
+    pub nonce: u64,
+    pub stdout: Option<ChildStdout>,
+    pub stderr: Option<ChildStderr>,
+}
+
+/// Starts a child and sends it its orders; on an error, no child and no descriptor is left.
+///
+/// A child that ends before it takes its orders is no error here: its status says how it ended.
+#[doc(hidden)]
+pub fn start(spec: StartSpec) -> Result<Started, Error> {
+    require_init()?;
+    require_original()?;
+    let depth = info::depth() + 1;
+    if depth > MAX_DEPTH {
+        return Err(Error::too_deep(format!(
+            "cannot start {:?}: processes are nested {MAX_DEPTH} deep already, which is the limit",
+            spec.name
+        )));
+    }
+    let nonce = random();
+    let boot = boot_message(&spec, nonce, depth)?;
+    let failed = |cause| Error::os(format!("cannot start {:?}", spec.name), cause);
+
+    let (ours, theirs) = Socket::pair().map_err(failed)?;
+    let (ours, theirs) = (
+        above_stdio(ours).map_err(failed)?,
+        fd_above_stdio(theirs).map_err(failed)?,
+    );
+    let mut spawn = Spawn::own_image(theirs);
+    spawn.env = spec.env;
+    spawn.env.push((MARKER.into(), Some(marker(nonce).into())));
+    spawn.env_clear = spec.env_clear;
+    spawn.current_dir = spec.current_dir;
+    spawn.stdout = spec.stdout;
+    spawn.stderr = spec.stderr;
+    let spawned = spawn.start().map_err(failed)?;
+    let child = Arc::new(spawned.child);
+
+    let fds: Vec<_> = spec.fds.iter().map(AsFd::as_fd).collect();
+    match ours.send(&boot, &fds) {
+        Ok(()) => {}
+        Err(error) if is_gone(&error) => {}
+        Err(error) => {
+            // It waits for orders that will not come: end it and reap it here, so that nothing is left.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(failed(error));
+        }
+    }
+    registry::enlist(&child, ProcessInfo::child(spec.name.clone(), child.pid()));
+    Ok(Started {
+        child,
+        control: ours,
+        nonce,
+        stdout: spawned.stdout,
+        stderr: spawned.stderr,
+    })
+}
+
+fn boot_message(spec: &StartSpec, nonce: u64, depth: u32) -> Result<Vec<u8>, Error> {
+    let boot = Boot {
+        magic: MAGIC,
+        version: PROTOCOL_VERSION,
+        nonce,
+        build_id: descriptor::build_id(),
+        name: spec.name.clone(),
+        index: spec.index,
+        parent_pid: std::process::id(),
+        parent_name: info::current_process().name().to_owned(),
+        depth,
+        role: spec.role.clone(),
+    };
+    let bytes = ToWorker::Boot(boot).encode();
+    if bytes.len() > Socket::MAX_PACKET {
+        let limit = Socket::MAX_PACKET;
+        return Err(Error::message(format!(
+            "cannot start a process: its orders take {} bytes, the limit is {limit} bytes (is its name too long?)",
+            bytes.len()
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A host that closed its stdio must not end up with a control socket as its stdout.
+fn above_stdio(socket: Socket) -> procession_os::Result<Socket> {
+    if socket.as_fd().as_raw_fd() > 2 {
+        return Ok(socket);
+    }
+    dup_above_stdio(socket.as_fd()).map(Socket::from_fd)
+}
+
+fn fd_above_stdio(fd: OwnedFd) -> procession_os::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 {
+        Ok(fd)
+    } else {
+        dup_above_stdio(fd.as_fd())
+    }
+}
+
+fn dup_above_stdio(fd: std::os::fd::BorrowedFd<'_>) -> procession_os::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|errno| {
+        procession_os::Error::new(
+            "cannot move a control socket away from stdio (fcntl)",
+            errno,
+        )
+    })
+}
+
+fn is_gone(error: &procession_os::Error) -> bool {
+    [Errno::PIPE, Errno::CONNRESET]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Unpredictable enough to tell one start from another; the standard library seeds it from the kernel.
+fn random() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// Checks that `hello` is a child's first message of the start `started`, from the same build of the program.
+#[doc(hidden)]
+pub fn check_hello(hello: &FromWorker, started: u64) -> Result<(), Error> {
+    let FromWorker::Hello {
+        magic,
+        version,
+        nonce,
+        build_id,
+        ..
+    } = hello
+    else {
+        return Err(Error::message("the child's first message is not its hello"));
+    };
+    if *magic != MAGIC || *version != PROTOCOL_VERSION {
+        return Err(Error::message(format!(
+            "the child speaks version {version} of the protocol, its parent version {PROTOCOL_VERSION}"
+        )));
+    }
+    if *nonce != started {
+        return Err(Error::message("the child answers to another start"));
+    }
+    let own = descriptor::build_id();
+    if *build_id != own {
+        return Err(Error::message(format!(
+            "the child is another build of the program ({}) than its parent ({})",
+            hex(build_id),
+            hex(&own)
+        )));
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
