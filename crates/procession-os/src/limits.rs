@@ -47,11 +47,14 @@ pub fn check_descriptors(needed: usize, why: &str) -> Result<()> {
     ))
 }
 
-/// Descriptors in use, not counting the one the count itself takes. Without `/proc` nothing is known and 3 are assumed:
-/// the check is then too kind, and the later `EMFILE` tells.
+/// Descriptors in use below the limit, which is one for their numbers; not counting the one the count itself takes. Without
+/// `/proc` nothing is known and 3 are assumed: the check is then too kind, and the later `EMFILE` tells.
 fn open_descriptors(soft: u64) -> u64 {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else {
-        return 3.min(soft);
+        return 3;
     };
-    (entries.count() as u64).saturating_sub(1)
+    let numbers = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
+    (numbers.filter(|&number| number < soft).count() as u64).saturating_sub(1)
 }

@@ -12,7 +12,6 @@
 //!    made at any instant sees a foreign owner, and returns, before it could wait on a lock that nobody will release.
 
 use std::ffi::OsString;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+
+use rustix::io::Errno;
 
 use crate::error::Context;
 use crate::{Child, Error, Result, abandoned, sys};
@@ -182,22 +183,15 @@ impl Spawn {
     }
 }
 
-/// Ends a child that no pidfd could be opened for. Not when the error was that it is no longer our child: then its number
-/// may mean another process.
+/// Ends a child that no pidfd could be opened for, unless the reason was that it is gone: then its number may mean another
+/// process by now.
 fn dispose(started: &mut std::process::Child, error: &Error) {
-    let ours = !matches!(error.io_kind(), io::ErrorKind::NotFound) && !is_gone(error);
-    if ours {
+    let gone = [Errno::CHILD, Errno::SRCH].map(|errno| Some(errno.raw_os_error()));
+    if !gone.contains(&error.raw_os_error()) {
         // Errors mean that it has ended meanwhile.
         let _ = started.kill();
         let _ = started.wait();
     }
-}
-
-fn is_gone(error: &Error) -> bool {
-    use rustix::io::Errno;
-    error.raw_os_error().is_some_and(|number| {
-        number == Errno::CHILD.raw_os_error() || number == Errno::SRCH.raw_os_error()
-    })
 }
 
 /// `/proc/self/exe`; without `/proc`, the path the kernel noted when this image was started.

@@ -296,19 +296,22 @@ extern "C" fn on_fatal(signo: i32, info: *mut libc::siginfo_t, context: *mut lib
         address,
         stack_pointer,
     });
-    for (previous, fatal) in state.previous.iter().zip(FATAL) {
-        if fatal == signo {
-            let _ = set_action(signo, previous);
-        }
-    }
     // A fault of the processor repeats when this returns, and then the previous action sees it with its own address.
-    // Anything else (kill, a seccomp trap, a memory error noticed late) happened once: it is raised again. The signal is
-    // blocked while this runs, so it is delivered on return.
+    // Anything else (kill, a seccomp trap, a memory error noticed late) happened once. The runtime's handler, which takes
+    // every signal for a fault, would swallow it: it gets the default action and is raised again, for delivery on return.
     let code = info.si_code;
     let repeats = code > 0
         && signo != libc::SIGSYS
         && !(signo == libc::SIGBUS && code == libc::BUS_MCEERR_AO);
-    if !repeats {
+    if repeats {
+        let previous = state
+            .previous
+            .iter()
+            .zip(FATAL)
+            .find(|(_, fatal)| *fatal == signo);
+        let _ = previous.map(|(previous, _)| set_action(signo, previous));
+    } else {
+        let _ = default_signal(signo);
         // SAFETY: takes no memory; async-signal-safe.
         unsafe { libc::raise(signo) };
     }
