@@ -1,0 +1,37 @@
+//! `cargo xtask bench --peers`: gives the peers benchmark a Python that has the peers' packages. Measures nothing.
+
+use std::path::Path;
+
+use xshell::{Shell, cmd};
+
+use crate::project::{self, Result};
+
+/// Makes `target/venv` once, then runs the benchmark. Needs python3 and, the first time, a way to PyPI.
+pub(crate) fn run(root: &Path, quick: bool, save: bool) -> Result {
+    let sh = Shell::new()?;
+    sh.change_dir(root);
+    let venv = root.join("target/venv");
+    let python = venv.join("bin/python");
+    let ready = cmd!(sh, "{python} -c 'import joblib, loky, pebble'")
+        .quiet()
+        .ignore_stderr()
+        .run()
+        .is_ok();
+    if !ready {
+        cmd!(sh, "python3 -m venv {venv}").run()?;
+        cmd!(
+            sh,
+            "{python} -m pip install --quiet --disable-pip-version-check loky joblib pebble"
+        )
+        .run()?;
+    }
+    let mut options = Vec::new();
+    options.extend(quick.then_some("--quick"));
+    options.extend(save.then_some("--save"));
+    let cargo = project::cargo();
+    let peers = cmd!(
+        sh,
+        "{cargo} run --release -p procession-benches --bin peers -- --python {python} {options...}"
+    );
+    Ok(peers.run()?)
+}

@@ -1,0 +1,140 @@
+//! `cargo xtask ci`: everything a change has to pass, cheapest first. Stops at the first failure and names it.
+
+use std::time::Instant;
+
+use xshell::{Cmd, Shell, cmd};
+
+use crate::project::{self, Result};
+
+type Step = fn(&Shell, &str) -> Result<Done>;
+
+/// How a step ended when it did not fail.
+enum Done {
+    Passed,
+    /// A part of the toolchain is missing; the text says which.
+    Skipped(String),
+}
+
+const STEPS: [(&str, Step); 9] = [
+    ("format", format),
+    ("clippy", clippy),
+    ("rustdoc", rustdoc),
+    ("tidy", tidy),
+    ("the xtask's own tests", own_tests),
+    ("loom", loom),
+    ("examples", examples),
+    ("bench smoke", bench),
+    ("package", package),
+];
+
+/// The unpublished members.
+const UNPUBLISHED: [&str; 4] = [
+    "xtask",
+    "procession-benches",
+    "procession-examples",
+    "procession-integration-tests",
+];
+
+/// The command.
+pub(crate) fn run() -> Result {
+    let (sh, root) = project::shell()?;
+    let cargo = project::cargo();
+    let mut table = String::new();
+    let started = Instant::now();
+    for (name, step) in STEPS {
+        println!("\n=== {name} ===");
+        let begun = Instant::now();
+        let done = step(&sh, &cargo)
+            .map_err(|error| format!("{table}ci failed at \"{name}\": {error}"))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        table += &match done {
+            Done::Passed => format!("  {name:<24} {seconds:>7.1} s\n"),
+            Done::Skipped(why) => format!("  {name:<24} SKIPPED: {why}\n"),
+        };
+    }
+    println!(
+        "\n{table}ci passed in {:.0} s: {}",
+        started.elapsed().as_secs_f64(),
+        root.display()
+    );
+    Ok(())
+}
+
+fn passed(command: Cmd<'_>) -> Result<Done> {
+    command.run()?;
+    Ok(Done::Passed)
+}
+
+/// Whether cargo has this command, which a minimal toolchain lacks.
+fn has(sh: &Shell, cargo: &str, command: &str) -> bool {
+    cmd!(sh, "{cargo} {command} --version")
+        .quiet()
+        .ignore_stdout()
+        .ignore_stderr()
+        .run()
+        .is_ok()
+}
+
+fn format(sh: &Shell, cargo: &str) -> Result<Done> {
+    if !has(sh, cargo, "fmt") {
+        return Ok(Done::Skipped("rustfmt is not installed".to_string()));
+    }
+    passed(cmd!(sh, "{cargo} fmt --all --check"))
+}
+
+fn clippy(sh: &Shell, cargo: &str) -> Result<Done> {
+    if !has(sh, cargo, "clippy") {
+        return Ok(Done::Skipped("clippy is not installed".to_string()));
+    }
+    passed(cmd!(
+        sh,
+        "{cargo} clippy --workspace --all-targets -- -D warnings"
+    ))
+}
+
+fn rustdoc(sh: &Shell, cargo: &str) -> Result<Done> {
+    let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
+    let excluded = UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]);
+    passed(cmd!(sh, "{cargo} doc --workspace --no-deps {excluded...}"))
+}
+
+fn tidy(_sh: &Shell, _cargo: &str) -> Result<Done> {
+    crate::tidy::run()?;
+    Ok(Done::Passed)
+}
+
+/// The rules and figures are only as good as their tests.
+fn own_tests(sh: &Shell, cargo: &str) -> Result<Done> {
+    passed(cmd!(sh, "{cargo} test --quiet -p xtask"))
+}
+
+/// The models of the ring and the doorbells. `LOOM_MAX_PREEMPTIONS` unset means 3: minutes become seconds.
+fn loom(sh: &Shell, cargo: &str) -> Result<Done> {
+    let _flags = sh.push_env("RUSTFLAGS", "--cfg loom");
+    let bound = std::env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "3".to_string());
+    let _bound = sh.push_env("LOOM_MAX_PREEMPTIONS", bound);
+    passed(cmd!(
+        sh,
+        "{cargo} test -p procession-os --release --target-dir target/loom --test loom_*"
+    ))
+}
+
+/// Their outputs are compared by tests; the largest one also runs over this repository.
+fn examples(sh: &Shell, cargo: &str) -> Result<Done> {
+    cmd!(sh, "{cargo} test -p procession-examples").run()?;
+    Ok(Done::Passed)
+}
+
+fn bench(_sh: &Shell, _cargo: &str) -> Result<Done> {
+    crate::bench::run(&["--smoke"])?;
+    Ok(Done::Passed)
+}
+
+/// What would be published can be packed: manifests, readmes, licences.
+fn package(sh: &Shell, cargo: &str) -> Result<Done> {
+    let excluded = UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]);
+    passed(cmd!(
+        sh,
+        "{cargo} package --workspace --allow-dirty --no-verify {excluded...}"
+    ))
+}
