@@ -61,13 +61,17 @@
 
 mod boot;
 mod error;
-mod handle;
+#[doc(hidden)]
+pub mod handle;
 mod info;
 mod link;
+#[doc(hidden)]
+pub mod nap;
 mod process;
 mod serve;
 mod start;
-mod watch;
+#[doc(hidden)]
+pub mod watch;
 
 pub use boot::{MAX_DEPTH, init};
 pub use error::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
@@ -82,4 +86,4 @@ pub use procession_task::{Arguments, Bytes, Task};
 #[doc(hidden)]
 pub use boot::before_main;
 #[doc(hidden)]
-pub use start::{StartSpec, Started, check_hello, start};
+pub use start::{StartSpec, Started, check_can_start, check_hello, start};

@@ -64,7 +64,8 @@ use crate::error::Error;
 /// ```
 pub struct Process<R> {
     child: Arc<Child>,
-    control: Socket,
+    /// Open as long as this process wants the child to live: its end tells the child that its parent is gone.
+    control: Arc<Socket>,
     nonce: u64,
     name: String,
     task_name: &'static str,

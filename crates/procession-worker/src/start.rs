@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdout, Stdio};
 use std::sync::Arc;
 
+use procession_os::check_descriptors;
 use procession_os::child::Child;
 use procession_os::socket::Socket;
 use procession_os::spawn::Spawn;
@@ -21,6 +22,12 @@ use crate::process::registry;
 
 /// Values up to this many bytes travel inside a message, longer ones in a memfd beside it.
 pub(crate) const MAX_INLINE: usize = 32 * 1024;
+
+/// Descriptors a pool holds beside those of its workers, and those open for a moment while one starts.
+const POOL_DESCRIPTORS: usize = 8;
+
+/// Both ends of the control socket, the pidfd, and a memory file.
+const DESCRIPTORS_OF_A_START: usize = 4;
 
 /// What a child is to be: its name, its role, its surroundings.
 #[doc(hidden)]
@@ -48,6 +55,20 @@ pub struct Started {
     pub stderr: Option<ChildStderr>,
 }
 
+/// Whether this process may start `workers` pool workers: entered through `init`, not a forked copy, and with
+/// descriptors left for two each and a few of the pool's own.
+///
+/// # Errors
+/// The first of these that does not hold, with what to do about it.
+#[doc(hidden)]
+pub fn check_can_start(workers: usize) -> Result<(), Error> {
+    require_init()?;
+    require_original()?;
+    let needed = workers.saturating_mul(2).saturating_add(POOL_DESCRIPTORS);
+    procession_os::limits::check_descriptors(needed, &format!("{workers} workers"))
+        .map_err(|cause| Error::os("cannot make a pool", cause))
+}
+
 /// Starts a child and sends it its orders; on an error, no child and no descriptor is left.
 ///
 /// A child that ends before it takes its orders is no error here: its status says how it ended.
@@ -64,7 +85,7 @@ pub fn start(spec: StartSpec) -> Result<Started, Error> {
     }
     let nonce = random();
     let boot = boot_message(&spec, nonce, depth)?;
-    let failed = |cause| Error::os(format!("cannot start {:?}", spec.name), cause);
+    let failed = |cause| Error::os(format!("cannot start {:?}", spec.name), with_limits(cause));
 
     let (ours, theirs) = Socket::pair().map_err(failed)?;
     let (ours, theirs) = (
@@ -100,6 +121,15 @@ pub fn start(spec: StartSpec) -> Result<Started, Error> {
         stdout: spawned.stdout,
         stderr: spawned.stderr,
     })
+}
+
+/// Out of descriptors: the counts and the limits tell more than the call that failed first.
+fn with_limits(cause: procession_os::Error) -> procession_os::Error {
+    if cause.raw_os_error() != Some(Errno::MFILE.raw_os_error()) {
+        return cause;
+    }
+    let needed = check_descriptors(DESCRIPTORS_OF_A_START, "a process and its start");
+    needed.err().unwrap_or(cause)
 }
 
 fn boot_message(spec: &StartSpec, nonce: u64, depth: u32) -> Result<Vec<u8>, Error> {

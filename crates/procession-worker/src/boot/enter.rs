@@ -9,6 +9,7 @@
 //! 7. die with the parent, then look whether it is still there
 //! 8. name
 //! 9. hello (magic, version, nonce, build id), then refuse a parent of another build
+//! 10. look at the control socket: a parent that became another program (`exec`) keeps its pid and closes its end
 //!
 //! A step that fails ends the child with one line on stderr and a reserved exit code.
 
@@ -22,6 +23,7 @@ use procession_task::failure::{Failure, Stage};
 use procession_task::message::{
     ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{EXIT_BUILD, EXIT_PARENT_GONE, EXIT_PROTOCOL, die, run};
 use crate::info;
@@ -56,6 +58,7 @@ pub(super) fn enter(nonce: &str) -> ! {
     let _ = prologue::set_name(&boot.name);
     info::set_booted(&boot);
     say_hello(&control, &boot);
+    refuse_an_exec(&control);
     match boot.role {
         Role::Pool { .. } => serve::run(Pooled { control, boot, fds }),
         Role::Process { call, max_result } => run::run(control, &call, max_result, fds),
@@ -127,9 +130,7 @@ fn say_hello(control: &Socket, boot: &Boot) {
         build_id: build_id.clone(),
         pid: std::process::id(),
     };
-    // The handle of a process may have been dropped; the parent itself is watched by the parent-death signal.
-    let sent = control.send(&hello.encode(), &[]);
-    if sent.is_err() && matches!(boot.role, Role::Pool { .. }) {
+    if control.send(&hello.encode(), &[]).is_err() {
         prologue::exit_now(EXIT_PARENT_GONE);
     }
     if build_id != boot.build_id {
@@ -137,6 +138,19 @@ fn say_hello(control: &Socket, boot: &Boot) {
             EXIT_BUILD,
             "a child process is another build of the program than its parent",
         );
+    }
+}
+
+/// The parent-death signal belongs to the thread that started this process. An `exec` of the parent ends that thread; one
+/// that came before step 7 is not seen there, because the pid stays. The parent's end of the socket does not.
+fn refuse_an_exec(control: &Socket) {
+    let mut fds = [PollFd::new(control, PollFlags::empty())];
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    if matches!(poll(&mut fds, Some(&at_once)), Ok(1..)) {
+        prologue::exit_now(EXIT_PARENT_GONE);
     }
 }
 
@@ -156,7 +170,7 @@ pub(crate) fn call_arguments(
                 )
             };
             let fd = fds.next().ok_or_else(missing)?;
-            procession_os::socket::read_all(fd.as_fd(), limits.max_bytes as u64)
+            procession_os::read_all(fd.as_fd(), limits.max_bytes as u64)
                 .map_err(|error| Failure::new(Stage::DecodeArgs, error.to_string()))
         }
     }

@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, OnceLock};
 
-use procession_os::socket::{Socket, memfd_with};
+use procession_os::memfd_with;
+use procession_os::socket::Socket;
 use procession_task::codec::Limits;
 use procession_task::descriptor::{Descriptor, resolve};
 use procession_task::failure::{Failure, Stage, panic};

@@ -29,6 +29,7 @@ impl fmt::Display for TaskError {
             TaskErrorKind::TooLarge => write!(f, "{task} exceeds a size limit")?,
             TaskErrorKind::Protocol => write!(f, "the process running {task} broke the protocol")?,
             TaskErrorKind::Spawn => write!(f, "no process can run {task}")?,
+            TaskErrorKind::InvalidOption => write!(f, "{task} was called with an invalid option")?,
         }
         detail(f, facts)?;
         match &facts.death {

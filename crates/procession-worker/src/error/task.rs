@@ -56,6 +56,8 @@ pub enum TaskErrorKind {
     Protocol,
     /// No process could be started for it, or it could not be waited for.
     Spawn,
+    /// An option of the call has no meaning, such as a chunk of no items; nothing was sent.
+    InvalidOption,
 }
 
 /// Why one call did not return its value. Cheap to clone; its text is the whole story.

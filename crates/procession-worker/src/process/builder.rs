@@ -4,11 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use procession_os::socket::memfd_with;
+use procession_os::memfd_with;
 use procession_task::codec::{self, CodecErrorKind, Limits};
 use procession_task::descriptor::TaskRef;
 use procession_task::message::{ArgBytes, CallSpec, Role};
@@ -161,7 +161,7 @@ impl ProcessBuilder {
         })?;
         Ok(Process {
             child,
-            control,
+            control: Arc::new(control),
             nonce,
             name,
             task_name,

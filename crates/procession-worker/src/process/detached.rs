@@ -9,10 +9,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use procession_os::child::Child;
+use procession_os::socket::Socket;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 
+use crate::boot::require_original;
+
+/// A child and its control socket, whose end would tell a child that has just begun that its parent is gone.
+#[derive(Clone)]
+struct Dropped {
+    child: Arc<Child>,
+    _control: Arc<Socket>,
+}
+
+impl Dropped {
+    fn has_ended(&self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+}
+
 struct Detached {
-    children: Vec<Arc<Child>>,
+    children: Vec<Dropped>,
     /// Present while the thread runs: written to when a child is added.
     bell: Option<Arc<OwnedFd>>,
 }
@@ -27,10 +43,13 @@ fn lock() -> MutexGuard<'static, Detached> {
 }
 
 /// Takes over the reaping of `child`, which runs on.
-pub(super) fn adopt(child: Arc<Child>) {
+pub(super) fn adopt(child: Arc<Child>, control: Arc<Socket>) {
     let mut detached = lock();
-    detached.children.retain(|child| !has_ended(child));
-    detached.children.push(child);
+    detached.children.retain(|dropped| !dropped.has_ended());
+    detached.children.push(Dropped {
+        child,
+        _control: control,
+    });
     match &detached.bell {
         Some(bell) => {
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
@@ -41,12 +60,12 @@ pub(super) fn adopt(child: Arc<Child>) {
 
 /// Reaps what has ended. For the next start, in case the thread could not be started.
 pub(super) fn sweep() {
+    // Before the lock: in a forked copy, a thread that does not exist there may hold it.
+    if require_original().is_err() {
+        return;
+    }
     let mut detached = lock();
-    detached.children.retain(|child| !has_ended(child));
-}
-
-fn has_ended(child: &Child) -> bool {
-    matches!(child.try_wait(), Ok(Some(_)))
+    detached.children.retain(|dropped| !dropped.has_ended());
 }
 
 /// `None` when the system has no descriptor or thread to spare: [`sweep`] reaps then.
@@ -64,7 +83,7 @@ fn reap(bell: &OwnedFd) {
     loop {
         let children = {
             let mut detached = lock();
-            detached.children.retain(|child| !has_ended(child));
+            detached.children.retain(|dropped| !dropped.has_ended());
             if detached.children.is_empty() {
                 detached.bell = None;
                 return;
@@ -75,17 +94,19 @@ fn reap(bell: &OwnedFd) {
     }
 }
 
-fn wait_for_news(bell: &OwnedFd, children: &[Arc<Child>]) {
+fn wait_for_news(bell: &OwnedFd, children: &[Dropped]) {
     let mut fds = vec![PollFd::new(bell, PollFlags::IN)];
     fds.extend(
         children
             .iter()
-            .map(|child| PollFd::from_borrowed_fd(child.as_fd(), PollFlags::IN)),
+            .map(|dropped| PollFd::from_borrowed_fd(dropped.child.as_fd(), PollFlags::IN)),
     );
     if poll(&mut fds, None).is_err() {
         // More descriptors than the limit allows in one poll, or a signal: look at one of them for a while instead.
         if let Some(first) = children.first() {
-            let _ = first.wait_deadline(Some(Instant::now() + Duration::from_millis(100)));
+            let _ = first
+                .child
+                .wait_deadline(Some(Instant::now() + Duration::from_millis(100)));
         }
     }
     let _ = rustix::io::read(bell, &mut [0_u8; 8]);

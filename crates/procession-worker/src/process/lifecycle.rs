@@ -103,7 +103,7 @@ impl<R> Drop for Process<R> {
         if self.owned().is_err() || matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
-        detached::adopt(Arc::clone(&self.child));
+        detached::adopt(Arc::clone(&self.child), Arc::clone(&self.control));
     }
 }
 

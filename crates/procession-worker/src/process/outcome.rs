@@ -3,8 +3,8 @@
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use procession_os::ExitStatus;
-use procession_os::socket::{Received, Socket, read_all};
+use procession_os::socket::{Received, Socket};
+use procession_os::{ExitStatus, read_all};
 use procession_task::codec::{self, Limits};
 use procession_task::failure::Failure;
 use procession_task::message::{ArgBytes, FromWorker};
