@@ -4,6 +4,8 @@
 
 mod de;
 mod error;
+mod input;
+mod output;
 mod ser;
 
 pub use error::{CodecError, CodecErrorKind};
@@ -69,30 +71,13 @@ pub fn encode<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     limits: &Limits,
 ) -> Result<(), CodecError> {
-    let start = out.len();
-    let mut restore = Restore { out, start };
-    let mut output = ser::Output::new(&mut *restore.out, limits.max_bytes);
-    value.serialize(ser::Serializer::new(&mut output, limits.max_depth))?;
-    let elements = output.elements();
-    let written = restore.out.len() - start;
-    if elements > element_budget(written) {
+    let mut output = output::Output::new(out, limits);
+    value.serialize(ser::Serializer::new(&mut output))?;
+    if output.elements > element_budget(output.written()) {
         return Err(CodecError::new(CodecErrorKind::Budget));
     }
-    restore.start = restore.out.len();
+    output.keep();
     Ok(())
-}
-
-/// Cuts the output back to `start`, also when a `Serialize` panics.
-struct Restore<'a> {
-    out: &'a mut Vec<u8>,
-    start: usize,
-}
-
-impl Drop for Restore<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.out.truncate(self.start);
-    }
 }
 
 /// Decodes one value that takes up all of `bytes`.
@@ -120,8 +105,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, C
     if bytes.len() > limits.max_bytes {
         return Err(CodecError::too_large(bytes.len(), limits.max_bytes));
     }
-    let mut input = de::Input::new(bytes);
-    let value = T::deserialize(de::Deserializer::new(&mut input, limits.max_depth))?;
+    let mut input = input::Input::new(bytes, limits.max_depth);
+    let value = T::deserialize(de::Deserializer::new(&mut input))?;
     match input.left_over() {
         0 => Ok(value),
         extra => Err(CodecError::trailing(extra)),

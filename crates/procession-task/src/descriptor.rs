@@ -1,12 +1,15 @@
 //! A function as one number that another process of the same program understands; it must not call what it has not verified.
 
-use std::cell::Cell;
+mod error;
+mod run;
+
+pub use error::{ForeignImage, UnknownTask};
+
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::codec::{Limits, decode, encode};
-use crate::failure::{Failure, Stage, panic};
+use crate::codec::Limits;
+use crate::failure::Failure;
 use crate::image::{self, ANCHOR, Anchor, DESCRIPTOR_MAGIC};
 use crate::task::{Arguments, Task};
 
@@ -19,8 +22,11 @@ pub struct Descriptor {
     pub(crate) magic: [u64; 2],
     pub(crate) anchor: &'static Anchor,
     identity: fn() -> Identity,
-    run: fn(&[u8], &mut Vec<u8>, &Limits) -> Result<(), Failure>,
+    run: Run,
 }
+
+/// Decodes the arguments, calls the function, appends the encoded result.
+type Run = fn(&[u8], &mut Vec<u8>, &Limits) -> Result<(), Failure>;
 
 /// What `const` evaluation cannot know.
 struct Identity {
@@ -65,7 +71,7 @@ impl<F: Task<Args>, Args: Arguments> Entry<F, Args> {
         magic: DESCRIPTOR_MAGIC,
         anchor: &ANCHOR,
         identity: identity::<F, Args>,
-        run: run::<F, Args>,
+        run: run::run::<F, Args>,
     };
 }
 
@@ -228,117 +234,3 @@ fn identity<F: Task<Args>, Args: Arguments>() -> Identity {
         fingerprint: image::fingerprint::<(F, Args, F::Output)>(),
     }
 }
-
-/// How far a call has come, so that a panic is charged to the right step.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Decode,
-    Run,
-    Encode,
-    Done,
-}
-
-fn run<F: Task<Args>, Args: Arguments>(
-    input: &[u8],
-    output: &mut Vec<u8>,
-    limits: &Limits,
-) -> Result<(), Failure> {
-    guarded(output, &mut |step, output| {
-        let args: Args = decode(input, limits).map_err(|e| Failure::decode_args(&e))?;
-        step.set(Step::Run);
-        let result = image::materialise::<F>().call(args);
-        step.set(Step::Encode);
-        encode(&result, output, limits).map_err(|e| Failure::encode_result(&e))?;
-        step.set(Step::Done);
-        Ok(())
-    })
-}
-
-/// The part of a call that is the same for every task.
-fn guarded(
-    output: &mut Vec<u8>,
-    body: &mut dyn FnMut(&Cell<Step>, &mut Vec<u8>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let start = output.len();
-    let step = Cell::new(Step::Decode);
-    let outcome = match catch_unwind(AssertUnwindSafe(|| body(&step, output))) {
-        Ok(outcome) => outcome,
-        Err(payload) => {
-            let message = panic::payload_text(&*payload);
-            // The payload's own Drop may panic, and so may the Drop of that panic's payload: that one is leaked.
-            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(second);
-            }
-            panicked(step.get(), &message)
-        }
-    };
-    if outcome.is_err() {
-        output.truncate(start);
-    }
-    outcome
-}
-
-fn panicked(step: Step, message: &str) -> Result<(), Failure> {
-    let stage = match step {
-        Step::Decode => Stage::PanicDecode,
-        Step::Run => Stage::Run,
-        Step::Encode => Stage::PanicEncode,
-        // The result is encoded; only its Drop panicked.
-        Step::Done => return Ok(()),
-    };
-    let captured = panic::take_for(message);
-    Err(match captured {
-        Some(failure) => Failure { stage, ..failure },
-        None => Failure::new(stage, message),
-    })
-}
-
-/// The function was compiled into another shared object than this crate, so its place means nothing to another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ForeignImage {
-    name: &'static str,
-}
-
-impl ForeignImage {
-    /// The function's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-}
-
-impl fmt::Display for ForeignImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the function {} lies in another shared object than procession itself, so another process cannot find it",
-            self.name
-        )
-    }
-}
-
-impl std::error::Error for ForeignImage {}
-
-/// There is no such task in this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownTask {
-    offset: i64,
-    fingerprint: u64,
-    why: &'static str,
-}
-
-impl fmt::Display for UnknownTask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let UnknownTask {
-            offset,
-            fingerprint,
-            why,
-        } = self;
-        write!(
-            f,
-            "no task at offset {offset:+#x} with fingerprint {fingerprint:016x}: {why}"
-        )
-    }
-}
-
-impl std::error::Error for UnknownTask {}

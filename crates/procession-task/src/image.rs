@@ -15,6 +15,8 @@
     reason = "resolves addresses that came from another process"
 )]
 
+mod elf;
+
 use std::any::TypeId;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -24,6 +26,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use crate::descriptor::Descriptor;
+use elf::Map;
 
 #[cfg(not(all(
     target_os = "linux",
@@ -50,39 +53,23 @@ pub(crate) const DESCRIPTOR_MAGIC: [u64; 2] = [
 
 unsafe extern "C" {
     /// Defined by the linker: the ELF header, the first bytes of the image.
-    static __ehdr_start: [u8; HEADER_BYTES];
+    static __ehdr_start: [u8; elf::HEADER_BYTES];
 }
 
-const HEADER_BYTES: usize = 64;
-const PROGRAM_HEADER_BYTES: usize = 56;
-/// The page that holds the ELF header is mapped; program headers beyond it are not trusted.
-const FIRST_PAGE: usize = 4096;
-const PT_LOAD: u32 = 1;
-const PT_NOTE: u32 = 4;
-const PT_GNU_RELRO: u32 = 0x6474_e552;
-const PF_W: u32 = 2;
-const PF_R: u32 = 4;
+static MAP: OnceLock<Map> = OnceLock::new();
 
-/// The mapped image this crate is part of.
-struct Image {
-    /// Where constants live: read-only segments, and what the loader made read-only after relocation.
-    constant: Vec<Range<usize>>,
-    /// Segments that no one writes, not even the loader.
-    untouched: Vec<Range<usize>>,
-    notes: Vec<Range<usize>>,
-}
-
-static IMAGE: OnceLock<Image> = OnceLock::new();
-
+/// The map of the object this crate is part of; empty when its program headers are not where a linker puts them.
+///
 /// Never inlined into another crate: there, `__ehdr_start` could be another object's.
 #[inline(never)]
-fn image() -> &'static Image {
-    IMAGE.get_or_init(|| {
-        Image::read().unwrap_or(Image {
-            constant: Vec::new(),
-            untouched: Vec::new(),
-            notes: Vec::new(),
-        })
+fn map() -> &'static Map {
+    MAP.get_or_init(|| {
+        let start = (&raw const __ehdr_start).expose_provenance();
+        let header = bytes(&(start..start.saturating_add(elf::HEADER_BYTES)));
+        elf::program_headers(header)
+            .map(|at| bytes(&(start + at.start..start + at.end)))
+            .and_then(|headers| Map::read(start, headers))
+            .unwrap_or_default()
     })
 }
 
@@ -97,8 +84,8 @@ const _: () = assert!(offset_of!(Descriptor, magic) == 0 && offset_of!(Descripto
 #[inline(never)]
 pub(crate) fn offset_of(descriptor: &'static Descriptor) -> Option<i64> {
     let address = std::ptr::from_ref(descriptor).expose_provenance();
-    image()
-        .holds(address)
+    map()
+        .holds(address, size_of::<Descriptor>())
         .then(|| address.wrapping_sub(anchor_address()) as i64)
 }
 
@@ -106,7 +93,7 @@ pub(crate) fn offset_of(descriptor: &'static Descriptor) -> Option<i64> {
 #[inline(never)]
 pub(crate) fn descriptor_at(offset: i64) -> Result<&'static Descriptor, &'static str> {
     let address = anchor_address().wrapping_add(offset as usize);
-    if !image().holds(address) {
+    if !map().holds(address, size_of::<Descriptor>()) {
         return Err("outside the program's constants");
     }
     if !address.is_multiple_of(align_of::<Descriptor>()) {
@@ -190,105 +177,6 @@ impl Hasher for Fold {
     }
 }
 
-impl Image {
-    /// Whether a descriptor could lie at `address`.
-    #[inline]
-    fn holds(&self, address: usize) -> bool {
-        let Some(end) = address.checked_add(size_of::<Descriptor>()) else {
-            return false;
-        };
-        self.constant
-            .iter()
-            .any(|range| range.start <= address && end <= range.end)
-    }
-
-    /// Reads the program headers. `None` when they are not where a linker puts them.
-    fn read() -> Option<Image> {
-        let start = (&raw const __ehdr_start).expose_provenance();
-        let header = bytes(&(start..start + HEADER_BYTES));
-        let table = usize::try_from(word(header, 32)?).ok()?;
-        let count = usize::from(u16::from_le_bytes(*header.get(56..)?.first_chunk()?));
-        let end = table.checked_add(count * PROGRAM_HEADER_BYTES)?;
-        if !header.starts_with(b"\x7fELF") || end > FIRST_PAGE {
-            return None;
-        }
-        let segments: Vec<Segment> = bytes(&(start + table..start + end))
-            .chunks_exact(PROGRAM_HEADER_BYTES)
-            .filter_map(Segment::read)
-            .collect();
-        let first = segments
-            .iter()
-            .find(|s| s.kind == PT_LOAD && s.file_offset == 0)?;
-        let bias = start.wrapping_sub(first.address);
-        let place = |s: &Segment| {
-            let from = bias.wrapping_add(s.address);
-            from..from.wrapping_add(s.file_bytes)
-        };
-        let relro: Vec<_> = segments
-            .iter()
-            .filter(|s| s.kind == PT_GNU_RELRO)
-            .map(place)
-            .collect();
-        let loaded = || {
-            segments
-                .iter()
-                .filter(|s| s.kind == PT_LOAD && s.flags & PF_R != 0)
-        };
-        let untouched: Vec<_> = loaded()
-            .filter(|s| s.flags & PF_W == 0)
-            .map(place)
-            .collect();
-        let written = loaded().filter(|s| s.flags & PF_W != 0).map(place);
-        let mut constant = untouched.clone();
-        if relro.is_empty() {
-            constant.extend(written)
-        } else {
-            constant.extend(relro)
-        }
-        let notes = segments
-            .iter()
-            .filter(|s| s.kind == PT_NOTE)
-            .map(place)
-            .filter(|note| {
-                untouched
-                    .iter()
-                    .any(|u| u.start <= note.start && note.end <= u.end)
-            })
-            .collect();
-        Some(Image {
-            constant,
-            untouched,
-            notes,
-        })
-    }
-}
-
-/// One program header.
-struct Segment {
-    kind: u32,
-    flags: u32,
-    file_offset: u64,
-    address: usize,
-    file_bytes: usize,
-}
-
-impl Segment {
-    fn read(entry: &[u8]) -> Option<Segment> {
-        let kinds = word(entry, 0)?;
-        Some(Segment {
-            kind: kinds as u32,
-            flags: (kinds >> 32) as u32,
-            file_offset: word(entry, 8)?,
-            address: usize::try_from(word(entry, 16)?).ok()?,
-            file_bytes: usize::try_from(word(entry, 32)?).ok()?,
-        })
-    }
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
 /// Mapped bytes of this image that no one writes.
 fn bytes(range: &Range<usize>) -> &'static [u8] {
     let start = std::ptr::with_exposed_provenance::<u8>(range.start);
@@ -307,38 +195,22 @@ fn bytes(range: &Range<usize>) -> &'static [u8] {
 pub fn build_id() -> Vec<u8> {
     static ID: OnceLock<Vec<u8>> = OnceLock::new();
     ID.get_or_init(|| {
-        let image = image();
-        image
+        let map = map();
+        let noted = map
             .notes
             .iter()
-            .find_map(|note| gnu_build_id(bytes(note)))
-            .unwrap_or_else(|| {
-                let mut hash = Fold(image.untouched.len() as u64);
-                for segment in &image.untouched {
-                    hash.write_u64(segment.len() as u64);
-                    let words = bytes(segment)
-                        .chunks_exact(8)
-                        .filter_map(|chunk| word(chunk, 0));
-                    words.for_each(|word| hash.write_u64(word));
-                }
-                hash.finish().to_le_bytes().to_vec()
-            })
+            .find_map(|note| elf::gnu_build_id(bytes(note)));
+        noted.unwrap_or_else(|| {
+            let mut hash = Fold(map.untouched.len() as u64);
+            for segment in &map.untouched {
+                hash.write_u64(segment.len() as u64);
+                let words = bytes(segment)
+                    .chunks_exact(8)
+                    .filter_map(|chunk| elf::word(chunk, 0));
+                words.for_each(|word| hash.write_u64(word));
+            }
+            hash.finish().to_le_bytes().to_vec()
+        })
     })
     .clone()
-}
-
-/// The descriptor of the note `NT_GNU_BUILD_ID` among `notes`.
-fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
-    const NT_GNU_BUILD_ID: u32 = 3;
-    loop {
-        let (sizes, rest) = notes.split_first_chunk::<12>()?;
-        let field = |at: usize| Some(u32::from_le_bytes(*sizes.get(at..)?.first_chunk()?));
-        let (name_len, id_len, kind) = (field(0)? as usize, field(4)? as usize, field(8)?);
-        let (name, rest) = rest.split_at_checked(name_len.next_multiple_of(4))?;
-        let id = rest.get(..id_len)?;
-        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
-            return Some(id.to_vec());
-        }
-        notes = rest.get(id_len.next_multiple_of(4)..)?;
-    }
 }

@@ -1,92 +1,37 @@
-//! The decoder: postcard's leaves under a count of levels and of elements; it must not trust a length.
+//! The decoder: postcard's leaves under a count of levels and of elements; it must not recurse deeper than allowed.
 //!
 //! postcard reads every integer, string and byte string. What contains others is walked here, because postcard itself bounds neither
 //! nesting nor elements without bytes, and drops the message of a refusing `Deserialize`.
 
-use postcard::de_flavors::Slice;
-use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::{CodecError, CodecErrorKind, element_budget, from_postcard};
+use super::input::Input;
+use super::{CodecError, from_postcard};
 
 type Result<T> = std::result::Result<T, CodecError>;
-
-/// The bytes not read yet, and how many elements they may still declare.
-pub(super) struct Input<'de> {
-    inner: postcard::Deserializer<'de, Slice<'de>>,
-    len: usize,
-    budget: usize,
-}
-
-impl<'de> Input<'de> {
-    #[inline]
-    pub(super) fn new(bytes: &'de [u8]) -> Input<'de> {
-        let inner = postcard::Deserializer::from_bytes(bytes);
-        Input {
-            inner,
-            len: bytes.len(),
-            budget: element_budget(bytes.len()),
-        }
-    }
-
-    #[inline]
-    pub(super) fn left_over(self) -> usize {
-        self.inner.finalize().map_or(0, <[u8]>::len)
-    }
-
-    #[inline]
-    fn leaf<T: Deserialize<'de>>(&mut self) -> Result<T> {
-        match T::deserialize(&mut self.inner) {
-            Ok(value) => Ok(value),
-            Err(e) => Err(from_postcard(e)),
-        }
-    }
-
-    /// Pays for `count` elements at once, before the first of them is read.
-    #[inline]
-    fn pay(&mut self, count: usize) -> Result<()> {
-        match self.budget.checked_sub(count) {
-            Some(budget) => {
-                self.budget = budget;
-                Ok(())
-            }
-            None => Err(CodecError::new(CodecErrorKind::Budget)),
-        }
-    }
-
-    /// The declared number of elements. More than the budget covers is truncated input if any element has bytes, and a bomb if none has.
-    #[inline]
-    fn length(&mut self) -> Result<usize> {
-        let declared: u64 = self.leaf()?;
-        let count = usize::try_from(declared).unwrap_or(usize::MAX);
-        self.pay(count)?;
-        Ok(count)
-    }
-}
 
 /// One level of the value being read.
 pub(super) struct Deserializer<'i, 'de> {
     input: &'i mut Input<'de>,
     /// Levels allowed below this one.
     left: u32,
-    limit: u32,
 }
 
 impl<'i, 'de> Deserializer<'i, 'de> {
     #[inline]
-    pub(super) fn new(input: &'i mut Input<'de>, max_depth: u32) -> Deserializer<'i, 'de> {
-        Deserializer {
-            input,
-            left: max_depth,
-            limit: max_depth,
-        }
+    pub(super) fn new(input: &'i mut Input<'de>) -> Deserializer<'i, 'de> {
+        let left = input.max_depth;
+        Deserializer { input, left }
     }
 
     #[inline]
     fn down(self) -> Result<Deserializer<'i, 'de>> {
         match self.left.checked_sub(1) {
-            Some(left) => Ok(Deserializer { left, ..self }),
-            None => Err(CodecError::depth(self.limit)),
+            Some(left) => Ok(Deserializer {
+                input: self.input,
+                left,
+            }),
+            None => Err(CodecError::depth(self.input.max_depth)),
         }
     }
 
@@ -95,7 +40,6 @@ impl<'i, 'de> Deserializer<'i, 'de> {
         Deserializer {
             input: self.input,
             left: self.left,
-            limit: self.limit,
         }
     }
 
@@ -113,7 +57,7 @@ impl<'i, 'de> Deserializer<'i, 'de> {
 
 macro_rules! leaves {
     ($($method:ident => $type:ty, $visit:ident;)*) => {$(
-        #[inline]
+        #[inline(always)]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             visitor.$visit(self.input.leaf::<$type>()?)
         }

@@ -1,127 +1,37 @@
-//! The encoder: postcard's, with a size limit that stops early and a count of levels; it must not buffer.
+//! The encoder: postcard's, under a count of levels; it must not buffer.
 
 use std::fmt::Display;
 
-use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::ser;
 
+use super::output::Output;
 use super::{CodecError, from_postcard};
 
 type Result<T> = std::result::Result<T, CodecError>;
-
-/// The bytes written so far, and what bounds them.
-pub(super) struct Output<'a> {
-    inner: postcard::Serializer<Bounded<'a>>,
-    elements: usize,
-}
-
-/// A vector that refuses to grow past `end`.
-struct Bounded<'a> {
-    out: &'a mut Vec<u8>,
-    start: usize,
-    end: usize,
-    refused: usize,
-}
-
-impl<'a> Output<'a> {
-    #[inline]
-    pub(super) fn new(out: &'a mut Vec<u8>, max_bytes: usize) -> Output<'a> {
-        let start = out.len();
-        let end = start.saturating_add(max_bytes);
-        let inner = postcard::Serializer {
-            output: Bounded {
-                out,
-                start,
-                end,
-                refused: 0,
-            },
-        };
-        Output { inner, elements: 0 }
-    }
-
-    #[inline]
-    pub(super) fn elements(&self) -> usize {
-        self.elements
-    }
-
-    /// A full output is known by its own note; every other refusal is postcard's.
-    #[cold]
-    fn error(&self, error: postcard::Error) -> CodecError {
-        let Bounded {
-            start,
-            end,
-            refused,
-            ..
-        } = self.inner.output;
-        match error {
-            postcard::Error::SerializeBufferFull | postcard::Error::CollectStrError
-                if refused > 0 =>
-            {
-                CodecError::too_large(refused - start, end - start)
-            }
-            other => from_postcard(other),
-        }
-    }
-}
-
-impl Bounded<'_> {
-    #[cold]
-    fn refuse(&mut self, more: usize) -> postcard::Error {
-        self.refused = self.out.len().saturating_add(more);
-        postcard::Error::SerializeBufferFull
-    }
-}
-
-impl Flavor for Bounded<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        if self.out.len() >= self.end {
-            return Err(self.refuse(1));
-        }
-        self.out.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if bytes.len() > self.end - self.out.len() {
-            return Err(self.refuse(bytes.len()));
-        }
-        self.out.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
 
 /// One level of the value being written.
 pub(super) struct Serializer<'o, 'a> {
     output: &'o mut Output<'a>,
     /// Levels allowed below this one.
     left: u32,
-    limit: u32,
 }
 
 impl<'o, 'a> Serializer<'o, 'a> {
     #[inline]
-    pub(super) fn new(output: &'o mut Output<'a>, max_depth: u32) -> Serializer<'o, 'a> {
-        Serializer {
-            output,
-            left: max_depth,
-            limit: max_depth,
-        }
+    pub(super) fn new(output: &'o mut Output<'a>) -> Serializer<'o, 'a> {
+        let left = output.max_depth;
+        Serializer { output, left }
     }
 
     #[inline]
     fn down(self) -> Result<Serializer<'o, 'a>> {
         match self.left.checked_sub(1) {
-            Some(left) => Ok(Serializer { left, ..self }),
-            None => Err(CodecError::depth(self.limit)),
+            Some(left) => Ok(Serializer {
+                output: self.output,
+                left,
+            }),
+            None => Err(CodecError::depth(self.output.max_depth)),
         }
     }
 
@@ -130,7 +40,6 @@ impl<'o, 'a> Serializer<'o, 'a> {
         Serializer {
             output: self.output,
             left: self.left,
-            limit: self.limit,
         }
     }
 
@@ -151,7 +60,7 @@ impl<'o, 'a> Serializer<'o, 'a> {
 
 macro_rules! leaves {
     ($($method:ident($($arg:ident: $type:ty),*);)*) => {$(
-        #[inline]
+        #[inline(always)]
         fn $method(self, $($arg: $type),*) -> Result<()> {
             match ser::Serializer::$method(&mut self.output.inner, $($arg),*) {
                 Ok(()) => Ok(()),
