@@ -57,7 +57,7 @@ impl Sleeper {
         timeout: Option<Duration>,
     ) -> Result<()> {
         let word = self.words.futex(0);
-        word.store(ASLEEP, Ordering::Relaxed);
+        word.swap(ASLEEP, Ordering::Acquire);
         fence(Ordering::SeqCst);
         let slept = if has_work() {
             Ok(())
@@ -90,7 +90,7 @@ impl Waker {
         let word = self.words.futex(0);
         fence(Ordering::SeqCst);
         let asleep =
-            word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::Relaxed) == ASLEEP;
+            word.load(Ordering::Relaxed) == ASLEEP && word.swap(AWAKE, Ordering::Release) == ASLEEP;
         if asleep {
             futex_wake(word);
         }

@@ -146,6 +146,12 @@ impl Consumer {
         Ok(before - self.missing)
     }
 
+    /// End of what was copied out or skipped: after a whole frame was claimed, where that frame ends.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.at
+    }
+
     /// Gives the space of what was read or taken back to the producer. Cheap when there is nothing to give.
     #[inline]
     pub fn release(&mut self) {

@@ -237,12 +237,12 @@ impl Producer {
         }
     }
 
-    /// Whether [`write`](Producer::write) of a payload of `payload_len` bytes would succeed.
+    /// Whether there is room for a frame with a payload of `payload_len` bytes. While a frame is being streamed: whether
+    /// there is room for that many bytes of it, and at least one.
+    ///
+    /// Always `false` for a frame larger than the ring.
     pub fn has_room(&mut self, payload_len: usize) -> bool {
-        let Ok(len) = u32::try_from(payload_len) else {
-            return false;
-        };
-        self.stream.is_none() && self.reserve(frame_bytes(len))
+        u32::try_from(payload_len).is_ok_and(|len| self.reserve(frame_bytes(len)))
     }
 
     /// Whether the consumer has begun, or drained, all that was written.
