@@ -19,11 +19,11 @@ use procession_os::words::Words;
 use crate::error::Error;
 
 /// Bytes of the header page.
-pub const HEADER_BYTES: usize = 4096;
+pub(crate) const HEADER_BYTES: usize = 4096;
 /// Bytes of each of the two rings.
-pub const RING_BYTES: usize = 128 * 1024;
+pub(crate) const RING_BYTES: usize = 128 * 1024;
 /// Bytes of the whole segment.
-pub const SEGMENT_BYTES: usize = HEADER_BYTES + 2 * RING_BYTES;
+pub(crate) const SEGMENT_BYTES: usize = HEADER_BYTES + 2 * RING_BYTES;
 
 const CALL_RING: usize = 0;
 const REPLY_RING: usize = RING_HEADER_WORDS;

@@ -256,7 +256,7 @@ impl Server {
         if self.clock.now.saturating_sub(self.clock.published) > PUBLISH_NS {
             self.publish();
         }
-        self.ring_if_asked(self.calls.claimed());
+        self.ring_if_asked(self.calls.position());
     }
 
     fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, args: &[u8]) {
@@ -357,27 +357,35 @@ impl Server {
     }
 
     /// Rings when the parent asked to hear of call position `done`, or when `done` says "dry".
+    ///
+    /// The word is taken by compare-and-swap: a request stored meanwhile is looked at, never lost.
     fn ring_if_asked(&mut self, done: u64) {
-        let word = self.layout.header.at(link::BELL);
-        let (who, at) = Bell::parse(word.load(Ordering::Relaxed));
-        if who == Bell::Silent || done < at {
-            return;
-        }
-        self.publish();
-        if who == Bell::Poller {
-            return;
-        }
-        match Bell::parse(word.swap(0, Ordering::AcqRel)).0 {
-            Bell::Silent | Bell::Poller => {}
-            Bell::Loop => {
-                // A full socket means the parent has packets to read already.
-                let _ = self.control.try_send(&FromWorker::Bell.encode(), &[]);
+        let mut asked = self.layout.get(link::BELL);
+        loop {
+            let (who, at) = Bell::parse(asked);
+            if who == Bell::Silent || done < at {
+                return;
             }
-            Bell::Waiter => {
-                let rung = self.layout.header.futex(link::RUNG);
-                rung.fetch_add(1, Ordering::AcqRel);
-                doorbell::wake(rung);
+            self.publish();
+            if who == Bell::Poller {
+                return;
             }
+            let word = self.layout.header.at(link::BELL);
+            match word.compare_exchange(asked, 0, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return self.ring(who),
+                Err(found) => asked = found,
+            }
+        }
+    }
+
+    fn ring(&self, who: Bell) {
+        if who == Bell::Loop {
+            // A full socket means the parent has packets to read already.
+            let _ = self.control.try_send(&FromWorker::Bell.encode(), &[]);
+        } else {
+            let rung = self.layout.header.futex(link::RUNG);
+            rung.fetch_add(1, Ordering::AcqRel);
+            doorbell::wake(rung);
         }
     }
 }

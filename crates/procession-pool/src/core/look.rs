@@ -1,5 +1,6 @@
 //! Questions the driver asks to place its bells; must not change anything.
 
+use super::profile::UNKNOWN;
 use super::reactor::Core;
 use super::{JobId, Nanos, Slot};
 
@@ -11,12 +12,18 @@ impl Core {
 
     /// Which of the frames in flight in `slot`, counted from the oldest, is the last of `job`.
     pub(crate) fn frame_of(&self, job: JobId, slot: Slot) -> Option<usize> {
-        self.workers.get(slot.index())?.frames.iter().rposition(|frame| frame.job == job)
+        self.workers
+            .get(slot.index())?
+            .frames
+            .iter()
+            .rposition(|frame| frame.job == job)
     }
 
     /// How long one item of this job is expected to run, once its function is known.
     pub(crate) fn estimate(&self, job: JobId) -> Option<Nanos> {
         let job = self.jobs.get(job)?;
-        Some(Nanos::from(self.profiles.estimate(job.profile))).filter(|ns| *ns < Nanos::from(u32::MAX))
+        Some(self.profiles.estimate(job.profile))
+            .filter(|ns| *ns != UNKNOWN)
+            .map(Nanos::from)
     }
 }

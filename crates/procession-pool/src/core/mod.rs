@@ -9,6 +9,7 @@ mod chunk;
 mod death;
 mod effects;
 mod job;
+mod look;
 mod profile;
 mod queue;
 mod reactor;
@@ -18,6 +19,7 @@ mod shutdown;
 mod stats;
 mod steal;
 mod stop;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod timer;

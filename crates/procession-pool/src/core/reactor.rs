@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::job::{Job, Jobs, Stop};
+use super::job::{Jobs, Stop};
 use super::profile::Profiles;
-use super::queue::{Queue, Run};
+use super::queue::Queue;
 use super::respawn::StartBudget;
 use super::stats::Counters;
 use super::worker::{Feed, Worker, WorkerState};
-use super::{Cancelled, Effects, JobId, JobSpec, Nanos, Slot, WorkerRef};
+use super::{Cancelled, Effects, JobId, Nanos, Slot, WorkerRef};
 
 /// What a pool is made with.
 #[derive(Clone, Copy, Debug)]
@@ -104,87 +104,6 @@ impl Core {
     /// Asks for every worker that is missing and due; the driver's first call.
     pub(crate) fn open(&mut self, now: Nanos, fx: &mut impl Effects) {
         self.start_missing(now, fx);
-    }
-
-    /// The id the next accepted job will have. `submit` may call `send` and even `finished` with it before it returns,
-    /// so whoever keeps a table by job fills it in before.
-    pub(crate) fn next_id(&self) -> JobId {
-        self.jobs.next_id()
-    }
-
-    /// Accepts a job and hands out what fits. A job without items that is not open is finished before this returns.
-    #[inline]
-    pub(crate) fn submit(
-        &mut self,
-        spec: JobSpec,
-        now: Nanos,
-        fx: &mut impl Effects,
-    ) -> Result<JobId, Refused> {
-        match self.state {
-            PoolState::Open => {}
-            PoolState::Closing => return Err(Refused::Closed),
-            PoolState::Terminating => return Err(Refused::Terminated),
-            PoolState::Broken => return Err(Refused::Broken),
-        }
-        let id = self.jobs.insert(spec);
-        if spec.items == 0 {
-            self.settle(id, fx);
-            return Ok(id);
-        }
-        self.enqueue(
-            Run {
-                job: id,
-                first: 0,
-                count: spec.items,
-            },
-            now,
-            fx,
-        );
-        Ok(id)
-    }
-
-    /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. False: the job is
-    /// not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
-    pub(crate) fn extend(
-        &mut self,
-        id: JobId,
-        more: u32,
-        last: bool,
-        now: Nanos,
-        fx: &mut impl Effects,
-    ) -> bool {
-        let Some(job) = self.jobs.get_mut(id).filter(|job| job.open) else {
-            return false;
-        };
-        let Some(total) = job.total.checked_add(more) else {
-            return false;
-        };
-        let first = job.total;
-        job.total = total;
-        job.open = !last;
-        match job.stop {
-            Stop::Stopped(why) if more > 0 => {
-                self.counters.cancelled += u64::from(more);
-                fx.cancelled(id, first, more, why);
-            }
-            Stop::Stopped(_) => {}
-            Stop::Never | Stop::OnFailure => {
-                job.queued += more;
-                job.unresolved += more;
-                self.enqueue(
-                    Run {
-                        job: id,
-                        first,
-                        count: more,
-                    },
-                    now,
-                    fx,
-                );
-                self.start_missing(now, fx);
-            }
-        }
-        self.settle(id, fx);
-        true
     }
 
     /// A process exists in this place; it may be given a frame at once, so its link must be there.
@@ -321,15 +240,5 @@ impl Core {
             .get(index)
             .filter(|worker| worker.incarnation == who.incarnation)
             .map(|_| index)
-    }
-
-    /// Ends a job all of whose items are resolved and to which none will be added.
-    #[inline]
-    pub(super) fn settle(&mut self, id: JobId, fx: &mut impl Effects) {
-        if self.jobs.get(id).is_some_and(Job::is_over) {
-            fx.finished(id);
-            self.jobs.remove(id);
-            self.stop_when_drained(fx);
-        }
     }
 }

@@ -1,1 +1,13 @@
-//! Tests.
+//! The core without a process: scenarios, random sequences, simulation; must not sleep or read a clock.
+
+mod cost;
+mod deaths;
+mod fake;
+mod jobs;
+mod random;
+mod scene;
+mod shutdown;
+mod simulation;
+mod spread;
+mod starts;
+mod virtual_pool;

@@ -1,0 +1,171 @@
+//! How a pool is configured and started.
+
+use std::ffi::OsString;
+use std::sync::{Arc, PoisonError};
+
+use procession_task::codec::{self, Limits};
+use procession_task::descriptor::TaskRef;
+use procession_task::task::{Arguments, Task};
+use procession_worker::Error;
+use procession_worker::handle::{Worker, WorkerSpec, now_ns};
+use procession_worker::watch::Watch;
+
+use crate::core::{Core, CoreConfig};
+use crate::driver::{Shared, main_loop};
+use crate::pool::Pool;
+
+/// Variable that sets the size of [`Pool::per_cpu`] pools, unless the builder names one.
+pub const WORKERS_VARIABLE: &str = "PROCESSION_WORKERS";
+/// Most workers one pool may have.
+pub const MAX_WORKERS: usize = 16_384;
+
+/// Configures a pool; made by [`Pool::builder`].
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::Pool;
+/// let pool = Pool::builder().workers(2).name("ocr").env("LANG", "C").build()?;
+/// let seen = pool.apply(|| std::env::var("LANG").unwrap_or_default(), ())?;
+/// assert_eq!(seen, "C");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is started before `build`"]
+pub struct PoolBuilder {
+    workers: Option<usize>,
+    name: Option<String>,
+    initializer: Option<Result<(i64, u64, Arc<Vec<u8>>), Error>>,
+    /// The initializer for an inline pool, which runs it in the caller.
+    inline_initializer: Option<TaskRef>,
+    env: Vec<(OsString, Option<OsString>)>,
+}
+
+impl PoolBuilder {
+    /// So many worker processes, instead of `PROCESSION_WORKERS` or one for each CPU; 0 runs tasks in the caller.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Names the pool (`pool` otherwise); its workers are `name/1`, `name/2` and so on in errors and `ps`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Runs `task` with `args` in every worker, replacements included, before its first task.
+    ///
+    /// A worker whose initializer panics, or returns `Err`, never becomes ready. When no worker does, the pool is
+    /// broken after five starts: every handle gets the initializer's own error.
+    pub fn initializer<F, Args>(mut self, task: F, args: Args) -> Self
+    where
+        F: Task<Args>,
+        Args: Arguments,
+    {
+        let encoded = TaskRef::of::<F, Args>(task)
+            .map_err(|e| Error::message(format!("cannot use the initializer {}: {e}", e.name())))
+            .and_then(|task| {
+                self.inline_initializer = Some(task);
+                let mut bytes = Vec::new();
+                codec::encode(&args, &mut bytes, &Limits::default()).map_err(|e| {
+                    Error::message(format!("cannot encode the arguments of the initializer {}: {e}", task.name()))
+                })?;
+                Ok((task.offset(), task.fingerprint(), Arc::new(bytes)))
+            });
+        self.initializer = Some(encoded);
+        self
+    }
+
+    /// Sets a variable in the workers' environment, replacements included.
+    pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), Some(value.into())));
+        self
+    }
+
+    /// Removes a variable from the workers' environment.
+    pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
+        self.env.push((key.into(), None));
+        self
+    }
+
+    /// Starts the workers and returns the pool.
+    ///
+    /// # Errors
+    /// See [`Pool::new`]; also when the initializer's arguments cannot be encoded, or `PROCESSION_WORKERS` is not
+    /// a number.
+    pub fn build(self) -> Result<Pool, Error> {
+        let workers = match self.workers {
+            Some(workers) => workers,
+            None => default_workers()?,
+        };
+        if workers > MAX_WORKERS {
+            return Err(Error::message(format!("cannot make a pool of {workers} workers: the most is {MAX_WORKERS}")));
+        }
+        let spec = WorkerSpec {
+            name: self.name.unwrap_or_else(|| "pool".into()),
+            index: 0,
+            initializer: self.initializer.transpose()?,
+            env: self.env,
+            current_dir: None,
+            max_frame: Limits::default().max_bytes,
+        };
+        if workers == 0 {
+            return inline(&spec, self.inline_initializer);
+        }
+        procession_worker::check_can_start(workers)?;
+        start(spec, workers)
+    }
+}
+
+fn default_workers() -> Result<usize, Error> {
+    match std::env::var(WORKERS_VARIABLE) {
+        Err(std::env::VarError::NotPresent) => Ok(procession_worker::cpu_count()),
+        Ok(text) => text.trim().parse().map_err(|_| invalid_workers(&text)),
+        Err(std::env::VarError::NotUnicode(text)) => Err(invalid_workers(&text.to_string_lossy())),
+    }
+}
+
+fn invalid_workers(text: &str) -> Error {
+    Error::message(format!("cannot size a pool: {WORKERS_VARIABLE} is {text:?}, which is not a number of workers"))
+}
+
+fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error> {
+    if let (Some(task), Some((_, _, args))) = (initializer, &spec.initializer) {
+        let mut output = Vec::new();
+        task.descriptor()
+            .call(args, &mut output, &Limits::default())
+            .map_err(|failure| Error::from(procession_worker::TaskError::from_failure(task.name(), failure)))?;
+    }
+    Ok(Pool::with(None, None, spec.max_frame))
+}
+
+fn start(spec: WorkerSpec, workers: usize) -> Result<Pool, Error> {
+    let count = u32::try_from(workers).unwrap_or(u32::MAX);
+    let max_frame = spec.max_frame;
+    let shared = Arc::new(Shared::new(Core::new(CoreConfig::new(count)), workers, Watch::new()?, spec));
+    let to_start = {
+        let mut driver = shared.lock();
+        driver.open(now_ns())
+    };
+    for slot in to_start {
+        let started = Worker::start(&shared.spec_of(slot)).and_then(|worker| {
+            let mut driver = shared.lock();
+            driver.seat_worker(slot, worker, &shared.watch, now_ns())
+        });
+        if let Err(e) = started {
+            shared.lock().abandon();
+            return Err(e);
+        }
+    }
+    let of_thread = Arc::clone(&shared);
+    let thread = std::thread::Builder::new()
+        .name("procession-pool".into())
+        .spawn(move || main_loop::run(&of_thread))
+        .map_err(|e| {
+            shared.lock().abandon();
+            Error::message(format!("cannot start the pool's thread: {e}"))
+        })?;
+    // A first look at what arrived before the thread was there.
+    drop(shared.ended.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Pool::with(Some(shared), Some(thread), max_frame))
+}

@@ -1,0 +1,366 @@
+//! One call with its options, and the verbs behind it; the pool's own verbs come through here too.
+
+use std::cell::Cell as StdCell;
+use std::sync::Arc;
+
+use procession_task::codec::{self, Limits};
+use procession_task::descriptor::TaskRef;
+use procession_task::frame;
+use procession_task::task::{Arguments, Task};
+use procession_worker::{TaskError, TaskErrorKind};
+use serde::de::DeserializeOwned;
+
+use crate::cell::{Cell, Raw};
+use crate::core::{Chunk, JobId, JobSpec};
+use crate::driver::{Shared, Submission, parts::Payload, parts::Segment, payload_of, single};
+use crate::map::{Collector, Encoder, encode_error};
+use crate::pool::Pool;
+use crate::result::{AsyncResult, Source};
+
+/// A call with options; made by [`Pool::call`].
+///
+/// ```
+/// # procession_worker::init();
+/// let pool = procession_pool::Pool::new(2)?;
+/// let doubled = pool.call(|x: u32| x * 2).chunk_size(10).map(0..40)?;
+/// assert_eq!(doubled.len(), 40);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing runs until a verb such as `map` or `apply` is called"]
+pub struct Call<'p, F> {
+    pool: &'p Pool,
+    task: F,
+    chunk: Option<usize>,
+}
+
+thread_local! {
+    static SCRATCH: StdCell<Vec<u8>> = const { StdCell::new(Vec::new()) };
+}
+
+/// A scratch buffer above this is given back.
+const KEEP_SCRATCH: usize = 64 * 1024;
+
+impl<'p, F: Copy> Call<'p, F> {
+    pub(crate) fn new(pool: &'p Pool, task: F) -> Call<'p, F> {
+        Call { pool, task, chunk: None }
+    }
+
+    /// Sends `items` of a map together, the last chunk maybe fewer; without it chunks adapt to the work.
+    ///
+    /// 0 makes the map fail with an error of kind `InvalidOption`.
+    pub fn chunk_size(mut self, items: usize) -> Self {
+        self.chunk = Some(items);
+        self
+    }
+
+    /// See [`Pool::apply`].
+    ///
+    /// # Errors
+    /// As [`AsyncResult::get`].
+    pub fn apply<Args>(&self, args: Args) -> Result<F::Output, TaskError>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let source = self.submit_one(args, true);
+        source.wait(None);
+        AsyncResult::<F::Output>::one(source).get()
+    }
+
+    /// See [`Pool::apply_async`].
+    pub fn apply_async<Args>(&self, args: Args) -> AsyncResult<F::Output>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        AsyncResult::one(self.submit_one(args, false))
+    }
+
+    fn submit_one<Args>(&self, args: Args, waits: bool) -> Source
+    where
+        F: Task<Args>,
+        Args: Arguments,
+    {
+        let task = match TaskRef::of::<F, Args>(self.task) {
+            Ok(task) => task,
+            Err(e) => {
+                let error = TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string());
+                return Source::ready(Err(error), e.name());
+            }
+        };
+        let limits = self.pool.limits();
+        let mut item = SCRATCH.take();
+        item.clear();
+        let encoded = frame::push_item(&mut item, |out| codec::encode(&args, out, &limits));
+        let source = match encoded {
+            Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
+            Ok(()) => match &self.pool.shared {
+                None => self.run_inline(task, &item, &limits),
+                Some(shared) => {
+                    let payload = match Raw::short(&item) {
+                        Some(raw) => Payload::Short(raw),
+                        None => payload_of(std::mem::take(&mut item)),
+                    };
+                    self.hand_in(shared, task, payload, single(), Cell::pending(), waits)
+                }
+            },
+        };
+        if item.capacity() <= KEEP_SCRATCH {
+            SCRATCH.set(item);
+        }
+        source
+    }
+
+    fn hand_in(&self, shared: &Arc<Shared>, task: TaskRef, payload: Payload, spec: JobSpec, cell: Cell, waits: bool) -> Source {
+        if !shared.is_ours() {
+            let text = "this pool is a copy made by fork; only the original process can use it";
+            return Source::ready(Err(TaskError::new(TaskErrorKind::Closed, task.name()).with_detail(text)), task.name());
+        }
+        let cell = Arc::new(cell);
+        let submission = Submission { task, payload, spec, cell: Arc::clone(&cell), waits };
+        match shared.submit(submission) {
+            Ok((job, id)) => Source {
+                shared: Some(Arc::clone(shared)),
+                cell,
+                job: Some(job),
+                id: Some(id),
+                name: task.name(),
+                max_frame: self.pool.max_frame,
+            },
+            Err(refused) => Source::ready(Err(shared.refusal(refused, task.name())), task.name()),
+        }
+    }
+
+    /// Runs a call in this thread, by the same path of bytes as a worker would.
+    fn run_inline(&self, task: TaskRef, item: &[u8], limits: &Limits) -> Source {
+        if !self.pool.is_open() {
+            let error = TaskError::new(TaskErrorKind::Closed, task.name());
+            return Source::ready(Err(error), task.name());
+        }
+        let mut output = Vec::new();
+        let args = frame::Items::new(item).next().unwrap_or_default();
+        let outcome = match task.descriptor().call(args, &mut output, limits) {
+            Ok(()) => Ok(Raw::new(&output)),
+            Err(failure) => Err(TaskError::from_failure(task.name(), failure)),
+        };
+        Source { max_frame: self.pool.max_frame, ..Source::ready(outcome, task.name()) }
+    }
+
+    /// See [`Pool::map`].
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn map<T, I>(&self, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.starmap(items.into_iter().map(|item| (item,)))
+    }
+
+    /// See [`Pool::starmap`].
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn starmap<Args, I>(&self, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let mut map = self.start_map(items, Failing::Stops)?;
+        let mut collector = Collector::new();
+        map.finish(&mut collector);
+        collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
+    }
+
+    /// See [`Pool::map_async`].
+    pub fn map_async<T, I>(&self, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        self.starmap_async(items.into_iter().map(|item| (item,)))
+    }
+
+    /// See [`Pool::starmap_async`].
+    pub fn starmap_async<Args, I>(&self, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        let mut map = match self.start_map(items, Failing::Stops) {
+            Ok(map) => map,
+            Err(e) => {
+                let source = Source::ready(Err(e.clone()), std::any::type_name::<F>());
+                return AsyncResult::new(source, Box::new(move |_| Err(e)), |_| false);
+            }
+        };
+        let source = map.source.clone();
+        let (items, refused) = (map.encoder.read, map.encoder.take_refused());
+        let failed = !refused.is_empty();
+        let read = Box::new(move |source: &Source| {
+            let mut collector = Collector::new();
+            collector.collect(source);
+            collector.all(items, refused, source)
+        });
+        let check = if failed { |_: &Source| false } else { |source: &Source| !source.cell.has_failed() };
+        AsyncResult::new(source, read, check)
+    }
+
+    /// See [`Pool::try_map`].
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn try_map<T, I>(&self, items: I) -> Vec<Result<F::Output, TaskError>>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let mut items = items.into_iter();
+        match self.start_map(items.by_ref().map(|item| (item,)), Failing::IsItsOwn) {
+            Ok(mut map) => {
+                let mut collector = Collector::new();
+                map.finish(&mut collector);
+                collector.each(map.encoder.read, map.encoder.take_refused(), &map.source)
+            }
+            Err(e) => items.enumerate().map(|(at, _)| Err(e.clone().with_item(at))).collect(),
+        }
+    }
+
+    /// Encodes every item and hands them to the workers portion by portion.
+    fn start_map<Args, I>(&self, items: I, failing: Failing) -> Result<Map, TaskError>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+    {
+        let task = TaskRef::of::<F, Args>(self.task)
+            .map_err(|e| TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string()))?;
+        let chunk = match self.chunk {
+            None => Chunk::Auto,
+            Some(0) => {
+                let error = TaskError::new(TaskErrorKind::InvalidOption, task.name());
+                return Err(error.with_detail("chunk_size must be at least 1"));
+            }
+            Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
+        };
+        let encoder = Encoder::new(task.name(), self.pool.limits());
+        let stop_on_failure = failing == Failing::Stops;
+        let Some(shared) = &self.pool.shared else {
+            return Ok(self.map_inline(task, items, encoder, stop_on_failure));
+        };
+        let spec = JobSpec { items: 0, open: true, chunk, stop_on_failure, profile: 0 };
+        let source = self.hand_in(shared, task, Payload::Many(Vec::new()), spec, Cell::pending_map(), true);
+        let Some(job) = source.job else {
+            return Err(source.cell.read(|outcome| outcome.as_ref().err().cloned()).flatten().unwrap_or_else(|| {
+                TaskError::new(TaskErrorKind::Closed, task.name())
+            }));
+        };
+        let mut map = Map { source, open: Some((Arc::clone(shared), job)), encoder };
+        for args in items {
+            if map.encoder.push(&args) {
+                map.hand_out(false);
+            }
+            if stop_on_failure && map.encoder.has_refused() {
+                break;
+            }
+        }
+        map.hand_out(true);
+        Ok(map)
+    }
+
+    fn map_inline<Args, I>(&self, task: TaskRef, items: I, mut encoder: Encoder, stop_on_failure: bool) -> Map
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+    {
+        let cell = Cell::pending_map();
+        let limits = self.pool.limits();
+        let mut done = 0;
+        for args in items {
+            encoder.push(&args);
+            let (segment, count) = encoder.take();
+            if count == 1 {
+                let source = self.run_inline(task, &segment.bytes, &limits);
+                let failed = source.cell.read(Result::is_err).unwrap_or(true);
+                match source.cell.take() {
+                    Some(Ok(raw)) => cell.add_value(done, raw.bytes()),
+                    Some(Err(e)) => cell.add_failure(done, e),
+                    None => {}
+                }
+                done += 1;
+                if failed && stop_on_failure {
+                    break;
+                }
+            } else if stop_on_failure {
+                break;
+            }
+        }
+        cell.finish(&mut Default::default());
+        let source = Source { cell: Arc::new(cell), ..Source::ready(Ok(Raw::new(&[])), task.name()) };
+        Map { source: Source { max_frame: self.pool.max_frame, ..source }, open: None, encoder }
+    }
+}
+
+/// What a failing item does to its map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    Stops,
+    IsItsOwn,
+}
+
+/// A map under way. Dropped early (the input panicked), it closes its job, so that it comes to an end.
+struct Map {
+    source: Source,
+    open: Option<(Arc<Shared>, JobId)>,
+    encoder: Encoder,
+}
+
+impl Map {
+    fn hand_out(&mut self, last: bool) {
+        if let Some((shared, job)) = &self.open {
+            let (segment, items) = self.encoder.take();
+            shared.extend(*job, segment, items, last);
+            if last {
+                self.open = None;
+            }
+        }
+    }
+
+    /// Waits for every item, decoding what arrives meanwhile.
+    fn finish<R: DeserializeOwned>(&mut self, collector: &mut Collector<R>) {
+        let source = &self.source;
+        if let Some(shared) = &source.shared {
+            shared.wait(&[&source.cell], source.job, None, &mut || collector.collect(source));
+        }
+        collector.collect(source);
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if let Some((shared, job)) = self.open.take() {
+            shared.extend(job, Segment::empty(), 0, true);
+        }
+    }
+}

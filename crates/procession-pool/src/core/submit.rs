@@ -1,0 +1,98 @@
+//! Jobs come in, grow and end; must not choose a worker.
+
+use super::job::{Job, Stop};
+use super::queue::Run;
+use super::{Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused};
+
+impl Core {
+    /// The id the next accepted job will have. `submit` may call `send` and even `finished` with it before it returns,
+    /// so whoever keeps a table by job fills it in before.
+    pub(crate) fn next_id(&self) -> JobId {
+        self.jobs.next_id()
+    }
+
+    /// Accepts a job and hands out what fits. A job without items that is not open is finished before this returns.
+    #[inline]
+    pub(crate) fn submit(
+        &mut self,
+        spec: JobSpec,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) -> Result<JobId, Refused> {
+        match self.state {
+            PoolState::Open => {}
+            PoolState::Closing => return Err(Refused::Closed),
+            PoolState::Terminating => return Err(Refused::Terminated),
+            PoolState::Broken => return Err(Refused::Broken),
+        }
+        let id = self.jobs.insert(spec);
+        if spec.items == 0 {
+            self.settle(id, fx);
+            return Ok(id);
+        }
+        self.enqueue(
+            Run {
+                job: id,
+                first: 0,
+                count: spec.items,
+            },
+            now,
+            fx,
+        );
+        Ok(id)
+    }
+
+    /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. False: the job is
+    /// not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
+    pub(crate) fn extend(
+        &mut self,
+        id: JobId,
+        more: u32,
+        last: bool,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) -> bool {
+        let Some(job) = self.jobs.get_mut(id).filter(|job| job.open) else {
+            return false;
+        };
+        let Some(total) = job.total.checked_add(more) else {
+            return false;
+        };
+        let first = job.total;
+        job.total = total;
+        job.open = !last;
+        match job.stop {
+            Stop::Stopped(why) if more > 0 => {
+                self.counters.cancelled += u64::from(more);
+                fx.cancelled(id, first, more, why);
+            }
+            Stop::Stopped(_) => {}
+            Stop::Never | Stop::OnFailure => {
+                job.queued += more;
+                job.unresolved += more;
+                self.enqueue(
+                    Run {
+                        job: id,
+                        first,
+                        count: more,
+                    },
+                    now,
+                    fx,
+                );
+                self.start_missing(now, fx);
+            }
+        }
+        self.settle(id, fx);
+        true
+    }
+
+    /// Ends a job all of whose items are resolved and to which none will be added.
+    #[inline]
+    pub(super) fn settle(&mut self, id: JobId, fx: &mut impl Effects) {
+        if self.jobs.get(id).is_some_and(Job::is_over) {
+            fx.finished(id);
+            self.jobs.remove(id);
+            self.stop_when_drained(fx);
+        }
+    }
+}

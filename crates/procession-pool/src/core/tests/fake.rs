@@ -1,0 +1,254 @@
+//! A driver without processes: links as queues, items as a table; must not accept anything the contract forbids.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::super::{Cancelled, Effects, JobId, Slot, WorkerRef};
+
+/// How an item ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Failed,
+    Lost,
+    Cancelled(Cancelled),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) job: JobId,
+    pub(super) first: u32,
+    pub(super) count: u32,
+}
+
+/// The far end of one link.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    pub(super) who: Option<WorkerRef>,
+    /// Frames not completely replied, the oldest first.
+    pub(super) frames: VecDeque<Sent>,
+    /// The worker has claimed the oldest one.
+    pub(super) begun: bool,
+    /// Items this link still takes.
+    pub(super) room: Option<u32>,
+    /// Most frames it ever held.
+    pub(super) most: usize,
+    /// Items it ever ran.
+    pub(super) ran: u64,
+    /// Times its frames were taken back.
+    pub(super) robbed: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct JobRecord {
+    pub(super) announced: u32,
+    pub(super) open: bool,
+    pub(super) finished: bool,
+    pub(super) outcomes: Vec<Option<Outcome>>,
+    /// How often each item was begun by a worker.
+    pub(super) begun: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Fake {
+    pub(super) links: Vec<Link>,
+    pub(super) jobs: HashMap<JobId, JobRecord>,
+    pub(super) starts: VecDeque<Slot>,
+    pub(super) stops: Vec<Slot>,
+    pub(super) kills: Vec<Slot>,
+    pub(super) sends: u64,
+    /// The latest incarnation in each place, kept by the simulation.
+    pub(super) incarnations: HashMap<Slot, u32>,
+    /// Links that got something since somebody looked.
+    pub(super) rung: Vec<Slot>,
+}
+
+impl Fake {
+    pub(super) fn new(workers: u32) -> Fake {
+        Fake {
+            links: (0..workers).map(|_| Link::default()).collect(),
+            ..Fake::default()
+        }
+    }
+
+    pub(super) fn announce(&mut self, id: JobId, items: u32, open: bool) {
+        let former = self.jobs.insert(
+            id,
+            JobRecord {
+                announced: items,
+                open,
+                finished: false,
+                outcomes: vec![None; items as usize],
+                begun: vec![0; items as usize],
+            },
+        );
+        assert!(former.is_none(), "{id:?} used twice");
+    }
+
+    pub(super) fn announce_more(&mut self, id: JobId, more: u32, last: bool) {
+        let job = self.jobs.get_mut(&id).expect("extended job");
+        job.announced += more;
+        job.open = !last;
+        job.outcomes.resize(job.announced as usize, None);
+        job.begun.resize(job.announced as usize, 0);
+    }
+
+    pub(super) fn close_job(&mut self, id: JobId) {
+        self.jobs.get_mut(&id).expect("open job").open = false;
+    }
+
+    pub(super) fn resolve(&mut self, id: JobId, item: u32, outcome: Outcome) {
+        let job = self.jobs.get_mut(&id).expect("resolved job");
+        assert!(!job.finished, "{id:?} resolved after its end");
+        let place = &mut job.outcomes[item as usize];
+        assert_eq!(*place, None, "item {item} of {id:?} resolved twice");
+        *place = Some(outcome);
+    }
+
+    /// The worker claims its oldest frame, if it has one and has not.
+    pub(super) fn begin(&mut self, slot: Slot) -> Option<Sent> {
+        let link = &mut self.links[slot.index()];
+        let sent = *link.frames.front()?;
+        if !link.begun {
+            link.begun = true;
+            self.begin_item(sent.job, sent.first);
+        }
+        Some(sent)
+    }
+
+    /// An item's function is entered.
+    pub(super) fn begin_item(&mut self, id: JobId, item: u32) {
+        let begun = &mut self.jobs.get_mut(&id).expect("job").begun[item as usize];
+        *begun += 1;
+        assert_eq!(*begun, 1, "item {item} of {id:?} was run twice");
+    }
+
+    /// The worker ran the next item of its claimed frame and the reply arrived; `None`: it is still on its way.
+    pub(super) fn ran_item(&mut self, slot: Slot, outcome: Option<Outcome>) -> (JobId, u32) {
+        let link = &mut self.links[slot.index()];
+        assert!(link.begun, "reply for a frame that was not begun");
+        let frame = link.frames.front_mut().expect("frame");
+        let (job, item) = (frame.job, frame.first);
+        frame.first += 1;
+        frame.count -= 1;
+        link.ran += 1;
+        let next = (frame.count > 0).then_some(frame.first);
+        if next.is_none() {
+            link.frames.pop_front();
+            link.begun = false;
+        }
+        if let Some(outcome) = outcome {
+            self.resolve(job, item, outcome);
+        }
+        if let Some(next) = next {
+            self.begin_item(job, next);
+        }
+        (job, item)
+    }
+
+    pub(super) fn outcomes(&self, id: JobId) -> Vec<Outcome> {
+        self.jobs[&id]
+            .outcomes
+            .iter()
+            .map(|o| o.expect("resolved item"))
+            .collect()
+    }
+
+    pub(super) fn is_finished(&self, id: JobId) -> bool {
+        self.jobs[&id].finished
+    }
+}
+
+impl Effects for Fake {
+    fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
+        assert!(count > 0, "empty frame sent");
+        let record = &self.jobs[&job];
+        assert!(!record.finished, "{job:?} sent after its end");
+        assert!(
+            first + count <= record.announced,
+            "{job:?} has no such items"
+        );
+        let link = &mut self.links[to.index()];
+        assert!(link.who.is_some(), "sent to nobody");
+        let taken = link.room.map_or(count, |room| room.min(count));
+        if let Some(room) = &mut link.room {
+            *room -= taken;
+        }
+        if taken > 0 {
+            link.frames.push_back(Sent {
+                job,
+                first,
+                count: taken,
+            });
+            link.most = link.most.max(link.frames.len());
+            self.sends += 1;
+            self.rung.push(to);
+        }
+        taken
+    }
+
+    fn take_back(&mut self, from: Slot) -> u32 {
+        let link = &mut self.links[from.index()];
+        assert!(link.who.is_some(), "taken from nobody");
+        let keep = usize::from(link.begun);
+        let taken = link.frames.len() - keep;
+        link.frames.truncate(keep);
+        link.robbed += 1;
+        taken as u32
+    }
+
+    fn lost_item(&mut self, job: JobId, item: u32, _by: Slot) {
+        assert_eq!(
+            self.jobs[&job].begun[item as usize], 1,
+            "item {item} of {job:?} lost before it began"
+        );
+        self.resolve(job, item, Outcome::Lost);
+    }
+
+    fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
+        for item in first..first + count {
+            match why {
+                Cancelled::StoppedByFailure | Cancelled::ByOwner => {
+                    let begun = self.jobs[&job].begun[item as usize];
+                    assert_eq!(
+                        begun, 0,
+                        "item {item} of {job:?} was cancelled after it began"
+                    );
+                }
+                Cancelled::Terminated | Cancelled::Broken => {}
+            }
+            self.resolve(job, item, Outcome::Cancelled(why));
+        }
+    }
+
+    fn finished(&mut self, job: JobId) {
+        let record = self.jobs.get_mut(&job).expect("finished job");
+        assert!(!record.finished, "{job:?} finished twice");
+        assert!(
+            record.outcomes.iter().all(Option::is_some),
+            "{job:?} finished with items left"
+        );
+        record.finished = true;
+    }
+
+    fn start(&mut self, slot: Slot) {
+        assert!(
+            self.links[slot.index()].who.is_none(),
+            "started where somebody lives"
+        );
+        assert!(!self.starts.contains(&slot), "started twice");
+        self.starts.push_back(slot);
+    }
+
+    fn stop(&mut self, slot: Slot) {
+        assert!(
+            self.links[slot.index()].frames.is_empty(),
+            "stopped with frames"
+        );
+        self.stops.push(slot);
+    }
+
+    fn kill(&mut self, slot: Slot) {
+        assert!(!self.kills.contains(&slot), "killed twice");
+        self.kills.push(slot);
+    }
+}

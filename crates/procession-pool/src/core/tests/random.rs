@@ -1,0 +1,180 @@
+//! Any sequence of events, then the end; must leave nothing over, whatever the order was.
+
+use proptest::prelude::*;
+
+use super::super::{Chunk, JobId, JobSpec, Slot};
+use super::fake::Outcome;
+use super::scene::{MS, Scene, US};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Submit {
+        items: u32,
+        open: bool,
+        chunk: u32,
+        stop: bool,
+        profile: u32,
+    },
+    Extend {
+        pick: usize,
+        more: u32,
+        last: bool,
+    },
+    Cancel {
+        pick: usize,
+    },
+    Start,
+    FailStart,
+    Ready {
+        slot: u32,
+    },
+    Begin {
+        slot: u32,
+    },
+    Reply {
+        slot: u32,
+        items: u32,
+        failed: bool,
+    },
+    Measured {
+        slot: u32,
+        profile: u32,
+        item: u64,
+    },
+    Die {
+        slot: u32,
+    },
+    Room {
+        slot: u32,
+        room: Option<u32>,
+    },
+    Advance {
+        by: u64,
+    },
+    Close,
+    Terminate,
+}
+
+const WORKERS: u32 = 3;
+
+fn step() -> impl Strategy<Value = Step> {
+    let slot = 0..WORKERS;
+    prop_oneof![
+        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32)
+            .prop_map(|(items, open, chunk, stop, profile)| Step::Submit { items, open, chunk, stop, profile }),
+        2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
+        1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
+        4 => Just(Step::Start),
+        1 => Just(Step::FailStart),
+        4 => slot.clone().prop_map(|slot| Step::Ready { slot }),
+        4 => slot.clone().prop_map(|slot| Step::Begin { slot }),
+        10 => (slot.clone(), 1..8u32, prop::bool::weighted(0.1))
+            .prop_map(|(slot, items, failed)| Step::Reply { slot, items, failed }),
+        3 => (slot.clone(), 0..3u32, prop_oneof![Just(US), Just(30 * US), Just(MS), Just(9 * MS)])
+            .prop_map(|(slot, profile, item)| Step::Measured { slot, profile, item }),
+        3 => slot.clone().prop_map(|slot| Step::Die { slot }),
+        2 => (slot, prop::option::of(0..5u32)).prop_map(|(slot, room)| Step::Room { slot, room }),
+        3 => (0..300 * MS).prop_map(|by| Step::Advance { by }),
+        1 => prop::bool::weighted(0.3).prop_map(|end| if end { Step::Close } else { Step::Start }),
+        1 => prop::bool::weighted(0.1).prop_map(|end| if end { Step::Terminate } else { Step::Start }),
+    ]
+}
+
+fn open_job(scene: &Scene, jobs: &[JobId], pick: usize) -> Option<JobId> {
+    let open: Vec<JobId> = jobs
+        .iter()
+        .copied()
+        .filter(|job| scene.fx.jobs[job].open && !scene.fx.is_finished(*job))
+        .collect();
+    (!open.is_empty()).then(|| open[pick % open.len()])
+}
+
+fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
+    let lives = |scene: &Scene, slot: u32| scene.fx.links[slot as usize].who.is_some();
+    match step {
+        Step::Submit {
+            items,
+            open,
+            chunk,
+            stop,
+            profile,
+        } => {
+            let chunk = if chunk == 0 {
+                Chunk::Auto
+            } else {
+                Chunk::Fixed(chunk)
+            };
+            jobs.extend(scene.try_submit(JobSpec {
+                items,
+                open,
+                chunk,
+                stop_on_failure: stop,
+                profile,
+            }));
+        }
+        Step::Extend { pick, more, last } => {
+            if let Some(job) = open_job(scene, jobs, pick) {
+                scene.extend(job, more, last);
+            }
+        }
+        Step::Cancel { pick } => {
+            if let Some(&job) = jobs.get(pick % jobs.len().max(1)) {
+                scene.cancel(job);
+            }
+        }
+        Step::Start if !scene.fx.starts.is_empty() => drop(scene.start_next().slot),
+        Step::FailStart if !scene.fx.starts.is_empty() => scene.fail_start(),
+        Step::Start | Step::FailStart => {}
+        Step::Ready { slot } if lives(scene, slot) => scene.say_ready(scene.who(slot)),
+        Step::Begin { slot } if lives(scene, slot) => drop(scene.fx.begin(Slot(slot))),
+        Step::Reply {
+            slot,
+            items,
+            failed,
+        } if lives(scene, slot) => {
+            if let Some((_, _, left)) = scene.core.front(Slot(slot)) {
+                let outcome = if failed {
+                    Outcome::Failed
+                } else {
+                    Outcome::Done
+                };
+                scene.reply(slot, items.min(left), outcome);
+            }
+        }
+        Step::Measured {
+            slot,
+            profile,
+            item,
+        } if lives(scene, slot) => {
+            scene.core.measured(scene.who(slot), profile, 1, item);
+        }
+        Step::Die { slot } if lives(scene, slot) => scene.die(slot),
+        Step::Ready { .. }
+        | Step::Begin { .. }
+        | Step::Reply { .. }
+        | Step::Measured { .. }
+        | Step::Die { .. } => {}
+        Step::Room { slot, room } => {
+            let link = &mut scene.fx.links[slot as usize];
+            // A link with nothing in it takes at least one item, in the end.
+            link.room = if link.frames.is_empty() { None } else { room };
+        }
+        Step::Advance { by } => scene.advance(by),
+        Step::Close => scene.close(),
+        Step::Terminate => scene.terminate(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_sequence_ends_with_nothing_left_over(steps in prop::collection::vec(step(), 1..120)) {
+        let mut scene = Scene::new(WORKERS);
+        let mut jobs = Vec::new();
+        for step in steps {
+            apply(&mut scene, &mut jobs, step);
+        }
+        scene.end();
+    }
+}

@@ -1,0 +1,297 @@
+//! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
+
+use super::super::{Chunk, Core, CoreConfig, JobId, JobSpec, Nanos, Refused, Slot, WorkerRef};
+use super::fake::{Fake, Outcome};
+
+pub(super) const US: Nanos = 1_000;
+pub(super) const MS: Nanos = 1_000_000;
+
+#[derive(Debug)]
+pub(super) struct Scene {
+    pub(super) core: Core,
+    pub(super) fx: Fake,
+    pub(super) now: Nanos,
+}
+
+/// A map of so many items.
+pub(super) fn map(items: u32) -> JobSpec {
+    JobSpec {
+        items,
+        open: false,
+        chunk: Chunk::Auto,
+        stop_on_failure: false,
+        profile: 0,
+    }
+}
+
+/// A plain call.
+pub(super) fn call() -> JobSpec {
+    map(1)
+}
+
+impl Scene {
+    /// Opened, no start answered.
+    pub(super) fn new(workers: u32) -> Scene {
+        let mut scene = Scene {
+            core: Core::new(CoreConfig::new(workers)),
+            fx: Fake::new(workers),
+            now: 1,
+        };
+        scene.core.open(scene.now, &mut scene.fx);
+        scene.check();
+        scene
+    }
+
+    /// Every worker READY.
+    pub(super) fn ready(workers: u32) -> Scene {
+        let mut scene = Scene::new(workers);
+        scene.boot_all();
+        scene
+    }
+
+    /// The core and the links agree, and the core with itself.
+    pub(super) fn check(&self) {
+        self.core.sanity_check();
+        for (slot, link) in self.fx.links.iter().enumerate() {
+            if let Some(front) = self.core.front(Slot(slot as u32)) {
+                let sent = link
+                    .frames
+                    .front()
+                    .expect("a frame the core knows is on the link");
+                assert_eq!(front, (sent.job, sent.first, sent.count));
+            }
+        }
+    }
+
+    pub(super) fn submit(&mut self, spec: JobSpec) -> JobId {
+        self.try_submit(spec).expect("the pool is open")
+    }
+
+    pub(super) fn submit_calls(&mut self, calls: u32) {
+        for _ in 0..calls {
+            let id = self.core.next_id();
+            self.fx.announce(id, 1, false);
+            let given = self.core.submit(call(), self.now, &mut self.fx);
+            assert_eq!(given, Ok(id));
+        }
+        self.check();
+    }
+
+    pub(super) fn try_submit(&mut self, spec: JobSpec) -> Result<JobId, Refused> {
+        let id = self.core.next_id();
+        self.fx.announce(id, spec.items, spec.open);
+        let result = self.core.submit(spec, self.now, &mut self.fx);
+        match result {
+            Ok(given) => assert_eq!(given, id, "the id was foretold"),
+            Err(_) => drop(self.fx.jobs.remove(&id)),
+        }
+        self.check();
+        result
+    }
+
+    pub(super) fn extend(&mut self, id: JobId, more: u32, last: bool) {
+        self.extend_quietly(id, more, last);
+        self.check();
+    }
+
+    /// Without the comparison of core and links, which replies on their way would fail.
+    pub(super) fn extend_quietly(&mut self, id: JobId, more: u32, last: bool) {
+        self.fx.announce_more(id, more, last);
+        assert!(self.core.extend(id, more, last, self.now, &mut self.fx));
+    }
+
+    pub(super) fn cancel(&mut self, id: JobId) {
+        if let Some(job) = self.fx.jobs.get_mut(&id) {
+            job.open = false;
+        }
+        self.core.cancel(id, self.now, &mut self.fx);
+        self.check();
+    }
+
+    /// Answers the oldest start that was asked for.
+    pub(super) fn start_next(&mut self) -> WorkerRef {
+        let slot = self.fx.starts.pop_front().expect("a start was asked for");
+        self.start(slot)
+    }
+
+    /// Answers a start that is not in the list any more.
+    pub(super) fn start(&mut self, slot: Slot) -> WorkerRef {
+        let link = &mut self.fx.links[slot.index()];
+        let incarnation = link.who.map_or(0, |who| who.incarnation);
+        link.who = Some(WorkerRef { slot, incarnation });
+        let who = self.core.started(slot, self.now, &mut self.fx);
+        self.fx.links[slot.index()].who = Some(who);
+        self.check();
+        who
+    }
+
+    pub(super) fn fail_start(&mut self) {
+        let slot = self.fx.starts.pop_front().expect("a start was asked for");
+        self.core.start_failed(slot, self.now, &mut self.fx);
+        self.check();
+    }
+
+    pub(super) fn say_ready(&mut self, who: WorkerRef) {
+        self.core.ready(who, self.now, &mut self.fx);
+        self.check();
+    }
+
+    pub(super) fn boot_all(&mut self) {
+        while !self.fx.starts.is_empty() {
+            let who = self.start_next();
+            self.say_ready(who);
+        }
+    }
+
+    pub(super) fn who(&self, slot: u32) -> WorkerRef {
+        self.fx.links[slot as usize]
+            .who
+            .expect("somebody lives here")
+    }
+
+    pub(super) fn begin(&mut self, slot: u32) {
+        self.fx.begin(Slot(slot)).expect("something to begin");
+    }
+
+    /// The worker replies `items` items of its oldest frame, the last one with `outcome`.
+    pub(super) fn reply(&mut self, slot: u32, items: u32, outcome: Outcome) {
+        self.begin(slot);
+        let (_, first, _) = self.core.front(Slot(slot)).expect("something to reply to");
+        for item in 1..=items {
+            let outcome = if item < items { Outcome::Done } else { outcome };
+            self.fx.ran_item(Slot(slot), Some(outcome));
+        }
+        let failed = (outcome == Outcome::Failed).then_some(first + items - 1);
+        self.core
+            .replied(self.who(slot), items, failed, self.now, &mut self.fx);
+        self.check();
+    }
+
+    pub(super) fn done(&mut self, slot: u32, items: u32) {
+        self.reply(slot, items, Outcome::Done);
+    }
+
+    pub(super) fn measured(&mut self, slot: u32, item: Nanos) {
+        self.core.measured(self.who(slot), 0, 1, item);
+    }
+
+    /// The function of profile 0 is known to take this long.
+    pub(super) fn known(&mut self, item: Nanos) {
+        let slot = self
+            .fx
+            .links
+            .iter()
+            .position(|link| link.who.is_some())
+            .expect("a worker");
+        (0..64).for_each(|_| self.measured(slot as u32, item));
+    }
+
+    /// The worker's process ends, by itself or as it was told.
+    pub(super) fn die(&mut self, slot: u32) {
+        let who = self.who(slot);
+        let link = &mut self.fx.links[slot as usize];
+        let begun = u32::from(link.begun);
+        link.frames.clear();
+        link.begun = false;
+        link.who = None;
+        self.fx.stops.retain(|stopped| stopped.0 != slot);
+        self.fx.kills.retain(|killed| killed.0 != slot);
+        self.core.lost(who, begun, self.now, &mut self.fx);
+        self.check();
+    }
+
+    /// Those told to end do.
+    pub(super) fn reap(&mut self) {
+        let told: Vec<Slot> = self
+            .fx
+            .stops
+            .iter()
+            .chain(&self.fx.kills)
+            .copied()
+            .collect();
+        for slot in told {
+            if self.fx.links[slot.index()].who.is_some() {
+                self.die(slot.0);
+            }
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: Nanos) {
+        self.now += by;
+        self.core.timer(self.now, &mut self.fx);
+        self.check();
+    }
+
+    pub(super) fn close(&mut self) {
+        self.core.close(self.now, &mut self.fx);
+        self.check();
+    }
+
+    pub(super) fn terminate(&mut self) {
+        self.core.terminate(self.now, &mut self.fx);
+        self.check();
+    }
+
+    /// Healthy workers until nothing moves.
+    pub(super) fn run(&mut self) {
+        loop {
+            self.boot_all();
+            self.reap();
+            let mut moved = false;
+            for slot in 0..self.fx.links.len() as u32 {
+                self.fx.links[slot as usize].room = None;
+                if self.fx.links[slot as usize].who.is_some()
+                    && let Some((_, _, count)) = self.core.front(Slot(slot))
+                {
+                    self.done(slot, count);
+                    moved = true;
+                }
+            }
+            if !moved && self.fx.starts.is_empty() {
+                match self.core.next_timer() {
+                    Some(when) => self.advance(when.saturating_sub(self.now)),
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// Close, run to the end, nothing left over.
+    pub(super) fn end(mut self) -> Fake {
+        self.close();
+        let open: Vec<JobId> = self
+            .fx
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.open && !job.finished)
+            .map(|(id, _)| *id)
+            .collect();
+        open.into_iter().for_each(|id| self.extend(id, 0, true));
+        self.run();
+        self.nothing_left()
+    }
+
+    pub(super) fn nothing_left(mut self) -> Fake {
+        self.reap();
+        assert!(
+            self.core.is_finished(),
+            "not finished: {:?}",
+            self.core.stats()
+        );
+        assert_eq!(self.core.next_timer(), None);
+        assert!(self.fx.links.iter().all(|link| link.who.is_none()));
+        assert!(self.fx.starts.is_empty() && self.fx.stops.is_empty() && self.fx.kills.is_empty());
+        assert!(
+            self.fx.jobs.values().all(|job| job.finished),
+            "a job is left: {:?}",
+            self.fx.jobs
+        );
+        let stats = self.core.stats();
+        assert_eq!(
+            (stats.jobs, stats.queued_items, stats.items_in_flight),
+            (0, 0, 0)
+        );
+        self.core.sanity_check();
+        self.fx
+    }
+}

@@ -1,0 +1,421 @@
+//! Virtual workers, a virtual user and a clock that jumps; must not use anything but its seed.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use super::super::{Chunk, CoreStats, JobId, JobSpec, Nanos, PoolState, Slot, WorkerRef};
+use super::fake::Outcome;
+use super::scene::{MS, Scene, US};
+
+/// SplitMix64.
+#[derive(Debug)]
+pub(super) struct Rng(pub(super) u64);
+
+impl Rng {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+
+    pub(super) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    User,
+    Started(u32),
+    Booted(u32, u32),
+    Wake(u32, u32),
+    ItemDone(u32, u32),
+    Drain(u32, u32),
+    Die(u32, u32),
+}
+
+/// What one worker does; events of a former incarnation are dropped.
+#[derive(Debug, Default)]
+struct Virtual {
+    booted: bool,
+    running: bool,
+    /// Replies on their way: items of one frame, the lowest failed one, the time they took.
+    outbox: VecDeque<(JobId, u32, Option<u32>, Nanos)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Sim {
+    scene: Scene,
+    rng: Rng,
+    heap: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
+    sequence: u64,
+    workers: Vec<Virtual>,
+    open: Vec<JobId>,
+    kinds: HashMap<JobId, u32>,
+    actions: u64,
+    /// Per cent of starts, boots and items that go wrong.
+    bad_starts: u64,
+    bad_boots: u64,
+    bad_items: u64,
+    murders: u64,
+    small_links: bool,
+}
+
+impl Sim {
+    pub(super) fn new(seed: u64) -> Sim {
+        let mut rng = Rng(seed);
+        let workers = 1 + rng.below(5) as u32;
+        let rare = |rng: &mut Rng, most: u64| if rng.percent(40) { rng.below(most) } else { 0 };
+        let mut sim = Sim {
+            scene: Scene::new(workers),
+            heap: BinaryHeap::new(),
+            sequence: 0,
+            workers: (0..workers).map(|_| Virtual::default()).collect(),
+            open: Vec::new(),
+            kinds: HashMap::new(),
+            actions: 5 + rng.below(40),
+            bad_starts: rare(&mut rng, 60),
+            bad_boots: if rng.percent(5) {
+                100
+            } else {
+                rare(&mut rng, 60)
+            },
+            bad_items: rare(&mut rng, 5),
+            murders: rare(&mut rng, 30),
+            small_links: rng.percent(30),
+            rng,
+        };
+        sim.at(0, Event::User);
+        sim.after();
+        sim
+    }
+
+    /// Until nothing can happen any more; then nothing is left over.
+    pub(super) fn run(mut self) -> CoreStats {
+        for _ in 0..1_000_000 {
+            let timer = self.scene.core.next_timer();
+            let next = self.heap.peek().map(|Reverse((when, _, _))| *when);
+            match (next, timer) {
+                (None, None) => {
+                    let stats = self.scene.core.stats();
+                    self.scene.nothing_left();
+                    return stats;
+                }
+                (next, Some(when)) if next.is_none_or(|next| when <= next) => {
+                    let by = when.saturating_sub(self.scene.now);
+                    self.scene.now += by;
+                    self.scene.core.timer(self.scene.now, &mut self.scene.fx);
+                }
+                _ => {
+                    let Some(Reverse((when, _, event))) = self.heap.pop() else {
+                        continue;
+                    };
+                    self.scene.now = self.scene.now.max(when);
+                    self.happens(event);
+                }
+            }
+            self.after();
+        }
+        panic!("no end: {:?}", self.scene.core.stats());
+    }
+
+    fn at(&mut self, delay: Nanos, event: Event) {
+        self.sequence += 1;
+        self.heap
+            .push(Reverse((self.scene.now + delay, self.sequence, event)));
+    }
+
+    fn between(&mut self, low: Nanos, high: Nanos) -> Nanos {
+        low + self.rng.below(high - low)
+    }
+
+    /// What the core asked for becomes events.
+    fn after(&mut self) {
+        self.scene.core.sanity_check();
+        while let Some(slot) = self.scene.fx.starts.pop_front() {
+            let delay = self.between(50 * US, MS);
+            self.at(delay, Event::Started(slot.0));
+        }
+        let told: Vec<Slot> = self
+            .scene
+            .fx
+            .stops
+            .drain(..)
+            .chain(self.scene.fx.kills.drain(..))
+            .collect();
+        for slot in told {
+            let who = self.scene.who(slot.0);
+            let delay = self.between(10 * US, MS);
+            self.at(delay, Event::Die(slot.0, who.incarnation));
+        }
+        for slot in std::mem::take(&mut self.scene.fx.rung) {
+            if let Some(who) = self.scene.fx.links[slot.index()].who {
+                let delay = self.between(US, 60 * US);
+                self.at(delay, Event::Wake(slot.0, who.incarnation));
+            }
+        }
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::User => self.user(),
+            Event::Started(slot) => self.started(Slot(slot)),
+            Event::Booted(slot, incarnation) => self.if_current(slot, incarnation, Sim::booted),
+            Event::Wake(slot, incarnation) => self.if_current(slot, incarnation, Sim::wake),
+            Event::ItemDone(slot, incarnation) => {
+                self.if_current(slot, incarnation, Sim::item_done)
+            }
+            Event::Drain(slot, incarnation) => self.if_current(slot, incarnation, Sim::drain),
+            Event::Die(slot, incarnation) => self.if_current(slot, incarnation, Sim::die),
+        }
+    }
+
+    fn if_current(&mut self, slot: u32, incarnation: u32, act: fn(&mut Sim, WorkerRef)) {
+        match self.scene.fx.links[slot as usize].who {
+            Some(who) if who.incarnation == incarnation => act(self, who),
+            Some(_) | None => {}
+        }
+    }
+
+    fn started(&mut self, slot: Slot) {
+        if self.rng.percent(self.bad_starts) {
+            return self
+                .scene
+                .core
+                .start_failed(slot, self.scene.now, &mut self.scene.fx);
+        }
+        self.scene.fx.links[slot.index()] = super::fake::Link::default();
+        self.workers[slot.index()] = Virtual::default();
+        if self.small_links {
+            self.scene.fx.links[slot.index()].room = Some(1 + self.rng.below(20) as u32);
+        }
+        let incarnation = self.scene.fx.incarnations.get(&slot).copied().unwrap_or(0);
+        self.scene.fx.links[slot.index()].who = Some(WorkerRef { slot, incarnation });
+        let who = self
+            .scene
+            .core
+            .started(slot, self.scene.now, &mut self.scene.fx);
+        assert_eq!(who.incarnation, incarnation + 1);
+        self.scene.fx.incarnations.insert(slot, who.incarnation);
+        self.scene.fx.links[slot.index()].who = Some(who);
+        let delay = self.between(100 * US, 5 * MS);
+        let fate: fn(u32, u32) -> Event = if self.rng.percent(self.bad_boots) {
+            Event::Die
+        } else {
+            Event::Booted
+        };
+        self.at(delay, fate(slot.0, who.incarnation));
+        if self.rng.percent(self.murders) {
+            let delay = self.between(US, 20 * MS);
+            self.at(delay, Event::Die(slot.0, who.incarnation));
+        }
+    }
+
+    fn booted(&mut self, who: WorkerRef) {
+        self.workers[who.slot.index()].booted = true;
+        // The first reply may overtake READY, and READY may come twice.
+        if self.rng.percent(80) || self.scene.fx.links[who.slot.index()].frames.is_empty() {
+            self.scene
+                .core
+                .ready(who, self.scene.now, &mut self.scene.fx);
+        }
+        self.wake(who);
+    }
+
+    fn wake(&mut self, who: WorkerRef) {
+        let index = who.slot.index();
+        if !self.workers[index].booted || self.workers[index].running {
+            return;
+        }
+        if let Some(sent) = self.scene.fx.begin(who.slot) {
+            self.workers[index].running = true;
+            self.run_item(who, sent.job);
+        }
+    }
+
+    fn run_item(&mut self, who: WorkerRef, job: JobId) {
+        let duration = match self.kinds[&job] {
+            0 => self.between(200, 2 * US),
+            1 => self.between(10 * US, 30 * US),
+            2 => self.between(300 * US, 700 * US),
+            3 => self.between(3 * MS, 20 * MS),
+            _ if self.rng.percent(3) => 20 * MS,
+            _ => US,
+        };
+        let fate: fn(u32, u32) -> Event = if self.rng.percent(self.bad_items) {
+            Event::Die
+        } else {
+            Event::ItemDone
+        };
+        self.at(duration, fate(who.slot.0, who.incarnation));
+    }
+
+    fn item_done(&mut self, who: WorkerRef) {
+        let index = who.slot.index();
+        let (job, item) = self.scene.fx.ran_item(who.slot, None);
+        let failed = self.rng.percent(1).then_some(item);
+        let replies = &mut self.workers[index].outbox;
+        let more = self.scene.fx.links[index].begun;
+        match replies.back_mut() {
+            Some((former, items, lowest, _)) if *former == job && item > 0 && more => {
+                *items += 1;
+                *lowest = lowest.or(failed);
+            }
+            Some(_) | None => replies.push_back((job, 1, failed, US)),
+        }
+        let delay = self.between(0, 100 * US);
+        self.at(delay, Event::Drain(who.slot.0, who.incarnation));
+        if more {
+            self.run_item(who, job);
+        } else {
+            self.workers[index].running = false;
+            self.wake(who);
+        }
+    }
+
+    /// The driver counts what arrived.
+    fn drain(&mut self, who: WorkerRef) {
+        while let Some((job, mut items, failed, busy)) =
+            self.workers[who.slot.index()].outbox.pop_front()
+        {
+            if self.small_links {
+                self.scene.fx.links[who.slot.index()].room = Some(self.rng.below(20) as u32 + 1);
+            }
+            self.scene
+                .core
+                .measured(who, self.kinds[&job], items, busy * Nanos::from(items));
+            while items > 0 {
+                let Some((front, first, left)) = self.scene.core.front(who.slot) else {
+                    break;
+                };
+                assert_eq!(front, job);
+                let now = items.min(left);
+                for item in first..first + now {
+                    let outcome = if failed == Some(item) {
+                        Outcome::Failed
+                    } else {
+                        Outcome::Done
+                    };
+                    self.scene.fx.resolve(job, item, outcome);
+                }
+                let failed = failed.filter(|item| (first..first + now).contains(item));
+                self.scene
+                    .core
+                    .replied(who, now, failed, self.scene.now, &mut self.scene.fx);
+                self.scene.core.sanity_check();
+                items -= now;
+            }
+        }
+    }
+
+    fn die(&mut self, who: WorkerRef) {
+        self.drain(who);
+        let link = &mut self.scene.fx.links[who.slot.index()];
+        let begun = u32::from(link.begun);
+        link.who = None;
+        link.frames.clear();
+        link.begun = false;
+        self.scene
+            .core
+            .lost(who, begun, self.scene.now, &mut self.scene.fx);
+    }
+
+    fn user(&mut self) {
+        if self.actions == 0 {
+            self.scene.core.close(self.scene.now, &mut self.scene.fx);
+            return self.close_open_jobs();
+        }
+        self.actions -= 1;
+        match self.rng.below(20) {
+            0 if !self.open.is_empty() => {
+                let job = self
+                    .open
+                    .swap_remove(self.rng.below(self.open.len() as u64) as usize);
+                if !self.scene.fx.is_finished(job) {
+                    self.scene.fx.close_job(job);
+                }
+                self.scene
+                    .core
+                    .cancel(job, self.scene.now, &mut self.scene.fx);
+            }
+            1 if self.rng.percent(5) => self
+                .scene
+                .core
+                .terminate(self.scene.now, &mut self.scene.fx),
+            2..6 => self.extend(),
+            _ => self.submit(),
+        }
+        let delay = self.between(0, MS);
+        self.at(delay, Event::User);
+    }
+
+    fn submit(&mut self) {
+        let kind = self.rng.below(5) as u32;
+        let most = if kind == 3 { 8 } else { 60 };
+        let items = if self.rng.percent(50) {
+            1
+        } else {
+            self.rng.below(most) as u32
+        };
+        let open = self.rng.percent(20);
+        let chunk = if self.rng.percent(70) {
+            Chunk::Auto
+        } else {
+            Chunk::Fixed(self.rng.below(9) as u32)
+        };
+        let stop_on_failure = self.rng.percent(40);
+        let id = self.scene.core.next_id();
+        self.kinds.insert(id, kind);
+        self.scene.fx.announce(id, items, open);
+        let spec = JobSpec {
+            items,
+            open,
+            chunk,
+            stop_on_failure,
+            profile: kind,
+        };
+        match self
+            .scene
+            .core
+            .submit(spec, self.scene.now, &mut self.scene.fx)
+        {
+            Ok(_) if open => self.open.push(id),
+            Ok(_) => {}
+            Err(_) => {
+                assert_ne!(self.scene.core.state(), PoolState::Open);
+                self.scene.fx.jobs.remove(&id);
+            }
+        }
+    }
+
+    fn extend(&mut self) {
+        if let Some(&job) = self.open.last() {
+            let more = self.rng.below(20) as u32;
+            if self.scene.fx.is_finished(job) {
+                assert!(!self.scene.core.extend(
+                    job,
+                    more,
+                    false,
+                    self.scene.now,
+                    &mut self.scene.fx
+                ));
+                self.open.pop();
+            } else {
+                self.scene.extend_quietly(job, more, false);
+            }
+        }
+    }
+
+    fn close_open_jobs(&mut self) {
+        for job in std::mem::take(&mut self.open) {
+            if !self.scene.fx.is_finished(job) {
+                self.scene.extend_quietly(job, 2, true);
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The pool's own thread: starts, deaths, messages and timers, and replies when nobody else waits for them.
+//!
+//! It must never run user code; when it ends, every worker has ended and was reaped.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
+use procession_worker::handle::Bell;
+use procession_worker::watch::Seen;
+use procession_worker::{Error, TaskError};
+
+use super::{Driver, Shared};
+use crate::core::Slot;
+
+/// Time a worker that closed its channel has to end.
+const CLOSED_GRACE_NS: u64 = 100_000_000;
+
+/// Runs until the scheduler has finished and every worker is reaped.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    let mut seen = Vec::new();
+    loop {
+        let mut driver = shared.lock();
+        driver.step(shared, &seen);
+        let to_start = std::mem::take(&mut driver.parts.to_start);
+        let finished = driver.core.is_finished();
+        let timeout = driver.next_look().map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
+        driver.parts.call_loop = false;
+        driver.flush(None);
+        shared.unlock_and_rouse(driver);
+        if finished {
+            break;
+        }
+        seen.clear();
+        if to_start.is_empty() {
+            shared.watch.wait(timeout, &mut seen);
+        }
+        for slot in to_start {
+            shared.start_worker(slot);
+        }
+    }
+    *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    shared.ended_changed.notify_all();
+}
+
+impl Shared {
+    /// Starts a worker in `slot`; a failure goes to the scheduler, which decides.
+    fn start_worker(&self, slot: Slot) {
+        let started = Worker::start(&self.spec_of(slot));
+        let mut driver = self.lock();
+        driver.started(slot, started, &self.watch);
+        self.unlock_and_rouse(driver);
+    }
+
+    /// The specification of the worker in `slot`: named after the pool and its place, counted from 1.
+    pub(crate) fn spec_of(&self, slot: Slot) -> WorkerSpec {
+        let name = format!("{}/{}", self.spec.name, slot.0 + 1);
+        WorkerSpec { name, index: slot.index(), ..self.spec.clone() }
+    }
+
+    /// As `unlock`, and wakes a sleeping drainer whatever changed: it looks at the facts again.
+    fn unlock_and_rouse(&self, driver: std::sync::MutexGuard<'_, Driver>) {
+        let rouse = driver.is_sleeping();
+        self.unlock(driver);
+        if rouse {
+            procession_worker::nap::rouse(&self.own);
+        }
+    }
+}
+
+impl Driver {
+    fn is_sleeping(&self) -> bool {
+        self.sleeping
+    }
+
+    /// Tells the scheduler how a start ended.
+    pub(crate) fn started(&mut self, slot: Slot, started: Result<Worker, Error>, watch: &procession_worker::watch::Watch) {
+        let now = now_ns();
+        let seated = started.and_then(|worker| self.seat_worker(slot, worker, watch, now));
+        if let Err(e) = seated {
+            self.parts.broken = Some(e.to_string());
+            if let Some(seat) = self.parts.seat(slot) {
+                seat.worker = None;
+            }
+            self.core.start_failed(slot, now, &mut self.parts);
+        }
+    }
+
+    /// Everything that has happened since the last step.
+    fn step(&mut self, shared: &Shared, seen: &[Seen]) {
+        let now = now_ns();
+        for event in seen {
+            match *event {
+                Seen::Notified => {}
+                Seen::Control(key) => {
+                    if let Some(slot) = self.slot_of(key) {
+                        self.hear(slot, shared, now);
+                    }
+                }
+                Seen::Ended(key) => {
+                    if let Some(slot) = self.slot_of(key) {
+                        self.hear(slot, shared, now);
+                        self.worker_ended(slot, &shared.watch, now);
+                    }
+                }
+            }
+        }
+        let asks = !self.has_drainer();
+        loop {
+            self.collect_all(true, now);
+            self.flush(None);
+            if !asks {
+                break;
+            }
+            self.ask_silent();
+            Worker::fence();
+            if !self.collect_all(true, now) {
+                break;
+            }
+        }
+        self.timer(now);
+        self.kill_overdue(now);
+    }
+
+    /// Asks every busy worker whose bell has rung for the next one.
+    fn ask_silent(&mut self) {
+        for at in 0..self.parts.seats.len() {
+            let slot = Slot(at as u32);
+            let silent = |worker: &&Worker| worker.frames() > 0 && worker.asked() == Bell::Silent;
+            if self.parts.seats.get(at).and_then(|s| s.worker.as_ref()).filter(silent).is_some() {
+                let bell_at = self.bell_at(slot, None);
+                if let Some(worker) = self.parts.seats.get(at).and_then(|s| s.worker.as_ref()) {
+                    worker.ask(Bell::Loop, bell_at);
+                }
+            }
+        }
+    }
+
+    /// The seat a watch key names, unless another worker sits there by now.
+    fn slot_of(&mut self, key: u64) -> Option<Slot> {
+        let slot = Slot((key & 0xff_ffff) as u32);
+        let incarnation = (key >> 24) as u32;
+        let seat = self.parts.seat(slot)?;
+        (seat.worker.is_some() && seat.starts == incarnation).then_some(slot)
+    }
+
+    /// Reads what a worker says on its control socket.
+    fn hear(&mut self, slot: Slot, shared: &Shared, now: u64) {
+        // Bounded, so that a worker that talks without end cannot hold the others up.
+        for _ in 0..64 {
+            let Some(seat) = self.parts.seat(slot) else { return };
+            let Some(worker) = &mut seat.worker else { return };
+            match worker.news() {
+                None => return,
+                Some(News::Bell) => {}
+                Some(News::Ready) => {
+                    if let Some(who) = seat.incarnation {
+                        self.core.ready(who, now, &mut self.parts);
+                    }
+                }
+                Some(News::StartFailed(failure)) => {
+                    let error = TaskError::from_failure("initializer", failure);
+                    self.parts.broken = Some(error.to_string());
+                }
+                Some(News::Closed) => {
+                    // Watched no longer: a closed socket is readable for ever. A worker that ends closes it a
+                    // moment before its pidfd tells; one that lives on is killed.
+                    shared.watch.hush(worker);
+                    seat.closed = true;
+                    seat.kill_at.get_or_insert(now + CLOSED_GRACE_NS);
+                    return;
+                }
+                Some(News::Broken(what)) => {
+                    shared.watch.hush(worker);
+                    self.parts.violate(slot, what);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// SIGKILL for every worker that outlived its grace.
+    fn kill_overdue(&mut self, now: u64) {
+        for seat in &mut self.parts.seats {
+            if let (Some(worker), Some(at)) = (&seat.worker, seat.kill_at)
+                && at <= now
+            {
+                worker.kill();
+                seat.kill_at = None;
+                if seat.closed {
+                    seat.violation.get_or_insert_with(|| "it closed its channel".into());
+                }
+            }
+        }
+    }
+
+    fn next_look(&self) -> Option<u64> {
+        let kills = self.parts.seats.iter().filter_map(|seat| seat.kill_at);
+        kills.chain(self.core.next_timer()).min()
+    }
+}

@@ -1,0 +1,319 @@
+//! What the scheduler's effects do to real links, jobs and cells.
+//!
+//! It carries out; it must never decide (that is `core`) and never run user code: wake-ups are collected in
+//! [`Wakes`] and performed by whoever held the lock, after it let go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use procession_task::descriptor::TaskRef;
+use procession_task::frame::CallHeader;
+use procession_worker::handle::{Sent, Worker, now_ns};
+use procession_worker::handle::Bell;
+use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
+
+use crate::cell::{Cell, Raw, Wakes};
+use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
+
+/// Time between SIGTERM and SIGKILL for a worker that is to end at once.
+const TERM_GRACE_NS: u64 = 100_000_000;
+/// Time a worker has to end in good order once told to stop.
+const STOP_GRACE_NS: u64 = 5_000_000_000;
+/// Items of one frame together stay below this, so that a frame never fills the ring.
+const FRAME_BYTES: usize = 32 * 1024;
+
+/// The encoded items of a job.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    /// One short item, in place.
+    Short(Raw),
+    /// One long item.
+    Long(Arc<Vec<u8>>),
+    /// The items of a map, in the order they were added.
+    Many(Vec<Segment>),
+}
+
+/// Items of a map that were added together.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) first: u32,
+    pub(crate) bytes: Arc<Vec<u8>>,
+    /// Where each item starts in `bytes`, and last where the last one ends.
+    pub(crate) starts: Vec<u32>,
+}
+
+impl Segment {
+    pub(crate) fn empty() -> Segment {
+        Segment { first: 0, bytes: Arc::default(), starts: vec![0] }
+    }
+
+    fn items(&self) -> u32 {
+        (self.starts.len() as u32).saturating_sub(1)
+    }
+
+    /// Byte range of `count` items from item `first` (of this segment) on.
+    fn range(&self, first: u32, count: u32) -> Option<std::ops::Range<usize>> {
+        let start = *self.starts.get(first as usize)?;
+        let end = *self.starts.get(first as usize + count as usize)?;
+        Some(start as usize..end as usize)
+    }
+
+    /// The most items from `first` on, at most `count`, that stay below [`FRAME_BYTES`]; at least one.
+    fn fitting(&self, first: u32, count: u32) -> u32 {
+        let Some(start) = self.starts.get(first as usize) else { return 0 };
+        let limit = *start as usize + FRAME_BYTES;
+        let ends = self.starts.get(first as usize + 1..=(first as usize + count as usize)).unwrap_or_default();
+        (ends.partition_point(|end| *end as usize <= limit) as u32).max(1)
+    }
+}
+
+/// What the driver knows of a job besides its schedule.
+#[derive(Debug)]
+pub(crate) struct JobData {
+    pub(crate) task: TaskRef,
+    pub(crate) id: TaskId,
+    pub(crate) payload: Payload,
+    pub(crate) cell: Arc<Cell>,
+}
+
+impl JobData {
+    fn is_map(&self) -> bool {
+        matches!(self.payload, Payload::Many(_))
+    }
+
+    fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
+        let error = TaskError::new(kind, self.task.name()).with_id(self.id);
+        if self.is_map() { error.with_item(item as usize) } else { error }
+    }
+
+    fn fail(&self, item: u32, error: TaskError) {
+        if self.is_map() {
+            self.cell.add_failure(item, error);
+        } else {
+            self.cell.set(Err(error));
+        }
+    }
+}
+
+/// Why a worker ended, for the errors of what it was running.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) death: WorkerDeath,
+    pub(crate) panic: Option<PanicReport>,
+    pub(crate) violation: Option<String>,
+}
+
+/// A worker's place in the pool.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    pub(crate) worker: Option<Worker>,
+    pub(crate) incarnation: Option<WorkerRef>,
+    pub(crate) story: Option<Story>,
+    /// What it did against the protocol.
+    pub(crate) violation: Option<String>,
+    /// It closed its channel.
+    pub(crate) closed: bool,
+    /// When SIGKILL follows.
+    pub(crate) kill_at: Option<u64>,
+    /// Its own account of work done, as of the last look.
+    pub(crate) work_done: (u64, u64),
+    pub(crate) dirty: bool,
+    /// Workers started here so far.
+    pub(crate) starts: u32,
+}
+
+/// Everything that effects act on.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) jobs: Vec<Option<JobData>>,
+    pub(crate) dirty: Vec<u32>,
+    pub(crate) to_start: Vec<Slot>,
+    pub(crate) wakes: Wakes,
+    pub(crate) profiles: HashMap<i64, u32>,
+    /// Why the pool is broken.
+    pub(crate) broken: Option<String>,
+    /// Something the pool's own thread has to look at.
+    pub(crate) call_loop: bool,
+}
+
+impl Parts {
+    fn job(&mut self, job: JobId) -> Option<&mut JobData> {
+        self.jobs.get_mut(job.slot())?.as_mut()
+    }
+
+    /// Fills in the place of a job about to be submitted.
+    pub(crate) fn settle(&mut self, job: JobId, data: JobData) {
+        let at = job.slot();
+        if self.jobs.len() <= at {
+            self.jobs.resize_with(at + 1, || None);
+        }
+        if let Some(place) = self.jobs.get_mut(at) {
+            *place = Some(data);
+        }
+    }
+
+    /// Empties the place of a job that was refused.
+    pub(crate) fn unsettle(&mut self, job: JobId) {
+        if let Some(place) = self.jobs.get_mut(job.slot()) {
+            *place = None;
+        }
+    }
+
+    pub(crate) fn known_job(&self, job: JobId) -> Option<&JobData> {
+        self.jobs.get(job.slot())?.as_ref()
+    }
+
+    /// Adds items to a map.
+    pub(crate) fn append(&mut self, job: JobId, segment: Segment) {
+        if let Some(JobData { payload: Payload::Many(segments), .. }) = self.job(job) {
+            segments.push(segment);
+        }
+    }
+
+    pub(crate) fn seat(&mut self, slot: Slot) -> Option<&mut Seat> {
+        self.seats.get_mut(slot.index())
+    }
+
+    /// Marks a worker's link for the next flush.
+    pub(crate) fn mark(&mut self, slot: Slot) {
+        if let Some(seat) = self.seats.get_mut(slot.index())
+            && !seat.dirty
+        {
+            seat.dirty = true;
+            self.dirty.push(slot.index() as u32);
+        }
+    }
+
+    /// Kills a worker that broke the protocol; its task's error will say how.
+    pub(crate) fn violate(&mut self, slot: Slot, what: String) {
+        if let Some(seat) = self.seat(slot)
+            && let Some(worker) = &seat.worker
+        {
+            worker.kill();
+            seat.violation.get_or_insert(what);
+        }
+    }
+
+    fn put(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
+        let Parts { seats, jobs, .. } = self;
+        let Some(data) = jobs.get(job.slot()).and_then(Option::as_ref) else { return 0 };
+        let Some(worker) = seats.get_mut(to.index()).and_then(|seat| seat.worker.as_mut()) else { return 0 };
+        let head = |count| CallHeader {
+            offset: data.task.offset(),
+            fingerprint: data.task.fingerprint(),
+            task: data.id.0,
+            first,
+            count,
+        };
+        let sent = |sent, count| if sent == Sent::Yes { count } else { 0 };
+        match &data.payload {
+            Payload::Short(raw) => sent(worker.send_short(head(1), raw.bytes()), 1),
+            Payload::Long(bytes) => sent(worker.send(head(1), bytes, 0..bytes.len()), 1),
+            Payload::Many(segments) => {
+                let after = segments.partition_point(|s| s.first <= first);
+                let Some(segment) = after.checked_sub(1).and_then(|i| segments.get(i)) else { return 0 };
+                let from = first - segment.first;
+                let mut count = segment.fitting(from, count.min(segment.items().saturating_sub(from)));
+                while count > 0 {
+                    let Some(range) = segment.range(from, count) else { return 0 };
+                    if worker.send(head(count), &segment.bytes, range) == Sent::Yes {
+                        return count;
+                    }
+                    count /= 2;
+                }
+                0
+            }
+        }
+    }
+}
+
+impl Effects for Parts {
+    fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
+        let sent = self.put(to, job, first, count);
+        if sent > 0 {
+            self.mark(to);
+        }
+        sent
+    }
+
+    fn take_back(&mut self, from: Slot) -> u32 {
+        let taken = match self.seat(from).and_then(|seat| seat.worker.as_mut()) {
+            None => return 0,
+            Some(worker) => worker.take_back(),
+        };
+        taken.unwrap_or_else(|e| {
+            self.violate(from, e.to_string());
+            0
+        })
+    }
+
+    fn lost_item(&mut self, job: JobId, item: u32, by: Slot) {
+        let story = self.seat(by).and_then(|seat| seat.story.clone());
+        let Some(data) = self.job(job) else { return };
+        let kind = match &story {
+            Some(Story { panic: Some(_), .. }) => TaskErrorKind::Panicked,
+            Some(Story { violation: Some(_), .. }) => TaskErrorKind::Protocol,
+            Some(_) | None => TaskErrorKind::WorkerDied,
+        };
+        let mut error = data.error(kind, item);
+        if let Some(story) = story {
+            error = error.with_death(story.death);
+            if let Some(panic) = story.panic {
+                error = error.with_panic(panic);
+            }
+            if let Some(violation) = story.violation {
+                error = error.with_detail(violation);
+            }
+        }
+        data.fail(item, error);
+    }
+
+    fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
+        let broken = self.broken.clone();
+        let Some(data) = self.job(job) else { return };
+        for item in first..first + count {
+            let error = match why {
+                Cancelled::StoppedByFailure | Cancelled::ByOwner => data.error(TaskErrorKind::Cancelled, item),
+                Cancelled::Terminated => data.error(TaskErrorKind::Terminated, item),
+                Cancelled::Broken => {
+                    let error = data.error(TaskErrorKind::Broken, item);
+                    match &broken {
+                        Some(cause) => error.with_detail(cause.clone()),
+                        None => error,
+                    }
+                }
+            };
+            data.fail(item, error);
+        }
+    }
+
+    fn finished(&mut self, job: JobId) {
+        if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
+            data.cell.finish(&mut self.wakes);
+        }
+    }
+
+    fn start(&mut self, slot: Slot) {
+        self.to_start.push(slot);
+        self.call_loop = true;
+    }
+
+    fn stop(&mut self, slot: Slot) {
+        self.call_loop = true;
+        let Some(seat) = self.seat(slot) else { return };
+        let Some(worker) = &mut seat.worker else { return };
+        worker.ask(Bell::Silent, 0);
+        // The scheduler stops only workers with nothing in flight, so the ring has room.
+        let grace = if worker.stop() { STOP_GRACE_NS } else { 0 };
+        seat.kill_at = Some(now_ns() + grace);
+    }
+
+    fn kill(&mut self, slot: Slot) {
+        self.call_loop = true;
+        let Some(seat) = self.seat(slot) else { return };
+        let Some(worker) = &seat.worker else { return };
+        worker.terminate();
+        seat.kill_at = Some(now_ns() + TERM_GRACE_NS);
+    }
+}

@@ -1,0 +1,122 @@
+//! What the pool's owner can do and ask besides submitting: close, terminate, stats.
+
+use procession_worker::handle::now_ns;
+use procession_worker::{TaskError, TaskErrorKind};
+
+use super::{Driver, Shared};
+use crate::core::{Refused, Slot};
+use crate::stats::{PoolStats, WorkerStats};
+
+impl Shared {
+    pub(crate) fn close(&self) {
+        let mut driver = self.lock();
+        let Driver { core, parts, .. } = &mut *driver;
+        core.close(now_ns(), parts);
+        parts.call_loop = true;
+        self.unlock(driver);
+    }
+
+    pub(crate) fn terminate(&self) {
+        let mut driver = self.lock();
+        // Results that are there stand.
+        driver.collect_all(true, now_ns());
+        let Driver { core, parts, .. } = &mut *driver;
+        core.terminate(now_ns(), parts);
+        parts.call_loop = true;
+        self.unlock(driver);
+    }
+
+    /// A future waits for an outcome: replies are to reach the pool's own thread one by one.
+    pub(crate) fn attend(&self) {
+        let mut driver = self.lock();
+        driver.prompt = true;
+        driver.parts.call_loop = true;
+        driver.reask_loop();
+        self.unlock(driver);
+    }
+
+    pub(crate) fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// Why a submission was refused, as the error of its handle.
+    pub(crate) fn refusal(&self, refused: Refused, name: &'static str) -> TaskError {
+        let error = |kind| TaskError::new(kind, name);
+        match refused {
+            Refused::Closed => error(TaskErrorKind::Closed),
+            Refused::Terminated => error(TaskErrorKind::Closed).with_detail("the pool was terminated"),
+            Refused::Broken => match &self.lock().parts.broken {
+                Some(cause) => error(TaskErrorKind::Broken).with_detail(cause.clone()),
+                None => error(TaskErrorKind::Broken),
+            },
+        }
+    }
+
+    pub(crate) fn worker_pids(&self) -> Vec<u32> {
+        let driver = self.lock();
+        driver.parts.seats.iter().filter_map(|seat| Some(seat.worker.as_ref()?.pid())).collect()
+    }
+
+    pub(crate) fn stats(&self) -> PoolStats {
+        let mut driver = self.lock();
+        driver.collect_all(true, now_ns());
+        let stats = driver.stats(self);
+        self.unlock(driver);
+        stats
+    }
+}
+
+impl Driver {
+    /// Asks for the first workers; returns where.
+    pub(crate) fn open(&mut self, now: u64) -> Vec<Slot> {
+        self.core.open(now, &mut self.parts);
+        self.parts.call_loop = false;
+        std::mem::take(&mut self.parts.to_start)
+    }
+
+    /// Ends every worker and waits for it: the pool could not be made.
+    pub(crate) fn abandon(&mut self) {
+        for seat in &mut self.parts.seats {
+            if let Some(worker) = seat.worker.take() {
+                worker.kill();
+                // SIGKILL ends it; an error here means that someone else has collected it.
+                let _ = worker.child().wait();
+            }
+        }
+    }
+
+    fn stats(&mut self, shared: &Shared) -> PoolStats {
+        let core = self.core.stats();
+        let name = &shared.spec.name;
+        let mut running = 0;
+        let workers: Vec<_> = self
+            .parts
+            .seats
+            .iter_mut()
+            .enumerate()
+            .map(|(index, seat)| {
+                let worker = seat.worker.as_mut();
+                let busy = worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1)));
+                running += u64::from(busy);
+                let worker = seat.worker.as_ref();
+                WorkerStats {
+                    index,
+                    pid: worker.map(|w| w.pid()),
+                    name: format!("{name}/{}", index + 1),
+                    busy,
+                    done: worker.map_or(0, |w| w.work_done().1),
+                }
+            })
+            .collect();
+        let failed = self.failed_replies + core.items_lost + core.items_cancelled;
+        PoolStats {
+            queued: (core.queued_items + core.items_in_flight).saturating_sub(running),
+            running,
+            idle: u64::from(core.idle),
+            done: core.items_done.saturating_sub(self.failed_replies),
+            failed,
+            restarts: core.starts.saturating_sub(workers.len() as u64),
+            workers,
+        }
+    }
+}

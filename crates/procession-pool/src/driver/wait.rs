@@ -1,0 +1,241 @@
+//! How a thread waits for an outcome: it drains the links itself, so that a round trip costs two wake-ups, not four.
+//!
+//! One thread at a time is the *drainer*. It polls while its task is expected soon and a CPU is free, else it
+//! sleeps on the links it has asked to ring. Others park, and are woken by completion or by the drainer leaving.
+//! When nobody waits, bells go to the pool's own thread. It must never return before the outcome or the deadline.
+//!
+//! Why no reply is left alone: a link with work always has (a) a bell request stored before the call was
+//! published, or (b) a drainer that polls. The drainer asks for its bells, fences, and looks once more (also at
+//! replies staged but unpublished) before it sleeps; a worker stages, fences, and looks for a request after each
+//! frame. One of the two sees the other.
+
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use procession_worker::handle::{Worker, now_ns};
+use procession_worker::handle::Bell;
+use procession_worker::nap::{self, MAX_LINKS, Nap};
+
+use super::{Driver, Shared};
+use crate::cell::Cell;
+use crate::core::{JobId, Slot};
+
+/// A drainer polls at most this long before it sleeps: about what a sleep and its wake-up cost.
+const SPIN_NS: u64 = 50_000;
+/// Tasks expected to take longer than this are not polled for.
+const POLL_BELOW_NS: u64 = 100_000;
+
+thread_local! {
+    static MARK: u8 = const { 0 };
+}
+
+/// A number for the calling thread, unique among living threads.
+fn me() -> usize {
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+}
+
+/// How long a drainer has polled in vain.
+#[derive(Default)]
+struct Turn {
+    polling_since: Option<u64>,
+    rounds: u32,
+}
+
+impl Shared {
+    /// Waits until one of `cells` is done; false when `deadline` (monotonic nanoseconds) came first.
+    ///
+    /// `job` is what they wait for, if it is one. `between` runs after news, with no lock held.
+    pub(crate) fn wait(
+        &self,
+        cells: &[&Cell],
+        job: Option<JobId>,
+        deadline: Option<u64>,
+        between: &mut dyn FnMut(),
+    ) -> bool {
+        let done = || cells.iter().any(|cell| cell.is_done());
+        if done() {
+            return true;
+        }
+        let me = me();
+        let mut turn = Turn::default();
+        loop {
+            let mut driver = self.lock();
+            if driver.drainer.is_some_and(|thread| thread != me) {
+                if !done() && !past(deadline) {
+                    self.park(driver, me, cells, deadline);
+                } else {
+                    drop(driver);
+                }
+                if done() || past(deadline) {
+                    return done();
+                }
+                continue;
+            }
+            driver.drainer = Some(me);
+            driver.sleeping = false;
+            if self.drain_once(driver, job, &mut turn, deadline) {
+                between();
+            }
+            if done() || past(deadline) {
+                self.leave(me);
+                return done();
+            }
+        }
+    }
+
+    /// One look at the links, then a pause or a sleep if there was nothing. True when there was.
+    fn drain_once(
+        &self,
+        mut driver: MutexGuard<'_, Driver>,
+        job: Option<JobId>,
+        turn: &mut Turn,
+        deadline: Option<u64>,
+    ) -> bool {
+        if driver.collect_all(false, now_ns()) {
+            *turn = Turn::default();
+            self.unlock(driver);
+            return true;
+        }
+        if driver.may_poll(job) && !turn.is_over() {
+            if turn.rounds == 0 {
+                driver.ask_busy(Bell::Poller, job);
+            }
+            drop(driver);
+            nap::spin_hint(turn.rounds);
+            turn.rounds += 1;
+            return false;
+        }
+        *turn = Turn::default();
+        self.sleep(driver, job, deadline)
+    }
+
+    /// Sleeps on every link that has work. True when there was news instead.
+    fn sleep(&self, mut driver: MutexGuard<'_, Driver>, job: Option<JobId>, deadline: Option<u64>) -> bool {
+        let now = now_ns();
+        driver.timer(now);
+        let mut naps = Nap::default();
+        let by_loop = self.no_nap.load(Ordering::Relaxed) || driver.busy_links() > MAX_LINKS;
+        if by_loop {
+            driver.ask_busy(Bell::Loop, job);
+        } else {
+            driver.watch_busy(&mut naps);
+            driver.ask_busy(Bell::Waiter, job);
+        }
+        Worker::fence();
+        driver.flush(None);
+        if driver.collect_all(true, now) {
+            self.unlock(driver);
+            return true;
+        }
+        driver.sleeping = true;
+        let expected = self.own.load(Ordering::Acquire);
+        let timeout = earliest(deadline, driver.core.next_timer()).map(|at| Duration::from_nanos(at.saturating_sub(now)));
+        self.unlock(driver);
+        if by_loop {
+            nap::sleep_on(&self.own, expected, timeout);
+        } else if !naps.sleep(&self.own, expected, timeout) {
+            self.no_nap.store(true, Ordering::Relaxed);
+        }
+        false
+    }
+
+    /// Parks until the outcome, the deadline, or the drainer's leaving.
+    fn park<'a>(&'a self, mut driver: MutexGuard<'a, Driver>, me: usize, cells: &[&Cell], deadline: Option<u64>) {
+        let thread = std::thread::current();
+        if cells.iter().all(|cell| cell.wake_thread(thread.clone())) {
+            driver.parked.push((me, thread));
+            drop(driver);
+            match deadline {
+                Some(at) => std::thread::park_timeout(Duration::from_nanos(at.saturating_sub(now_ns()))),
+                None => std::thread::park(),
+            }
+            driver = self.lock();
+            driver.parked.retain(|(thread, _)| *thread != me);
+        }
+        drop(driver);
+    }
+
+    /// Gives up draining: to a parked thread, else to the pool's own.
+    fn leave(&self, me: usize) {
+        let mut driver = self.lock();
+        if driver.drainer != Some(me) {
+            return;
+        }
+        driver.drainer = None;
+        driver.sleeping = false;
+        let next = driver.parked.pop();
+        if driver.busy_links() > 0 {
+            driver.ask_busy(Bell::Loop, None);
+            Worker::fence();
+            driver.collect_all(true, now_ns());
+        }
+        self.unlock(driver);
+        if let Some((_, thread)) = next {
+            thread.unpark();
+        }
+    }
+}
+
+impl Turn {
+    fn is_over(&mut self) -> bool {
+        if self.rounds % 16 != 0 {
+            return false;
+        }
+        let now = now_ns();
+        now.saturating_sub(*self.polling_since.get_or_insert(now)) > SPIN_NS
+    }
+}
+
+impl Driver {
+    pub(crate) fn timer(&mut self, now: u64) {
+        if self.core.next_timer().is_some_and(|at| at <= now) {
+            self.core.timer(now, &mut self.parts);
+        }
+    }
+
+    fn busy(&self) -> impl Iterator<Item = (Slot, &Worker)> {
+        self.parts.seats.iter().enumerate().filter_map(|(at, seat)| {
+            let worker = seat.worker.as_ref().filter(|worker| worker.frames() > 0)?;
+            Some((Slot(at as u32), worker))
+        })
+    }
+
+    pub(crate) fn busy_links(&self) -> usize {
+        self.busy().count()
+    }
+
+    pub(crate) fn has_drainer(&self) -> bool {
+        self.drainer.is_some()
+    }
+
+    fn watch_busy(&self, naps: &mut Nap) {
+        for (_, worker) in self.busy() {
+            naps.watch(worker);
+        }
+    }
+
+    /// Asks every worker that has work for a bell.
+    pub(crate) fn ask_busy(&self, bell: Bell, job: Option<JobId>) {
+        for (slot, worker) in self.busy() {
+            worker.ask(bell, self.bell_at(slot, job));
+        }
+    }
+
+    /// Whether polling is worth it: a CPU is free for it, and the task is expected to end soon.
+    fn may_poll(&self, job: Option<JobId>) -> bool {
+        let soon = job.and_then(|job| self.core.estimate(job)).is_none_or(|ns| ns < POLL_BELOW_NS);
+        soon && self.busy_links() < self.cpus
+    }
+}
+
+fn past(deadline: Option<u64>) -> bool {
+    deadline.is_some_and(|at| now_ns() >= at)
+}
+
+fn earliest(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

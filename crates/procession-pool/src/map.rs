@@ -1,0 +1,195 @@
+//! Maps: many items of one function as one job, encoded as they are read and decoded as they arrive.
+//!
+//! It must never hold a lock while it reads the caller's iterator, encodes or decodes: all of that is user code.
+
+use std::sync::Arc;
+
+use procession_task::codec::{self, CodecErrorKind, Limits};
+use procession_task::frame;
+use procession_task::task::Arguments;
+use procession_worker::handle::Replies;
+use procession_worker::{TaskError, TaskErrorKind};
+use serde::de::DeserializeOwned;
+
+use crate::cell::Arrived;
+use crate::driver::parts::Segment;
+use crate::result::{Source, decode_result, failure_error};
+
+/// Items in the first portion handed to the workers, so that they begin early; portions double from there.
+const FIRST_PORTION: u32 = 32;
+const LARGEST_PORTION: u32 = 8192;
+/// A portion ends at this many bytes, whatever it holds.
+const PORTION_BYTES: usize = 256 * 1024;
+
+/// Encodes items into portions.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    name: &'static str,
+    limits: Limits,
+    bytes: Vec<u8>,
+    starts: Vec<u32>,
+    first: u32,
+    portion: u32,
+    /// Items of the input that never became items of the job, with why.
+    refused: Vec<(usize, TaskError)>,
+    /// Items of the input read so far.
+    pub(crate) read: usize,
+}
+
+impl Encoder {
+    pub(crate) fn new(name: &'static str, limits: Limits) -> Encoder {
+        Encoder {
+            name,
+            limits,
+            bytes: Vec::new(),
+            starts: vec![0],
+            first: 0,
+            portion: FIRST_PORTION,
+            refused: Vec::new(),
+            read: 0,
+        }
+    }
+
+    /// Adds an item; true when a portion is full.
+    pub(crate) fn push<A: Arguments>(&mut self, args: &A) -> bool {
+        let limits = self.limits;
+        match frame::push_item(&mut self.bytes, |out| codec::encode(args, out, &limits)) {
+            Ok(()) => self.starts.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)),
+            Err(e) => self.refused.push((self.read, encode_error(self.name, &e).with_item(self.read))),
+        }
+        self.read += 1;
+        self.starts.len() as u32 > self.portion || self.bytes.len() >= PORTION_BYTES
+    }
+
+    /// Takes the items that could not be encoded.
+    pub(crate) fn take_refused(&mut self) -> Vec<(usize, TaskError)> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Whether any item could not be encoded.
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Takes what has been added since the last portion, and how many items that is.
+    pub(crate) fn take(&mut self) -> (Segment, u32) {
+        let items = (self.starts.len() as u32).saturating_sub(1);
+        let segment = Segment {
+            first: self.first,
+            bytes: Arc::new(std::mem::take(&mut self.bytes)),
+            starts: std::mem::replace(&mut self.starts, vec![0]),
+        };
+        self.first += items;
+        self.portion = (self.portion * 2).min(LARGEST_PORTION);
+        (segment, items)
+    }
+}
+
+/// The error of arguments that cannot be encoded.
+pub(crate) fn encode_error(name: &'static str, e: &codec::CodecError) -> TaskError {
+    let kind = match e.kind() {
+        CodecErrorKind::TooLarge { .. } => TaskErrorKind::TooLarge,
+        _ => TaskErrorKind::EncodeArgs,
+    };
+    TaskError::new(kind, name).with_detail(e.to_string())
+}
+
+/// The results of a map as they come in.
+pub(crate) struct Collector<R> {
+    results: Vec<Option<R>>,
+    failed: Vec<(u32, TaskError)>,
+}
+
+impl<R: DeserializeOwned> Collector<R> {
+    pub(crate) fn new() -> Collector<R> {
+        Collector { results: Vec::new(), failed: Vec::new() }
+    }
+
+    /// Decodes what has arrived.
+    pub(crate) fn add(&mut self, arrived: Arrived, source: &Source) {
+        self.failed.extend(arrived.failed);
+        let mut replies = Replies::new(&arrived.frames);
+        for (first, count) in arrived.runs {
+            let end = first as usize + count as usize;
+            if self.results.len() < end {
+                self.results.resize_with(end, || None);
+            }
+            for item in first..first + count {
+                let Some((ok, payload)) = replies.next() else { return };
+                let outcome = if ok {
+                    decode_result(payload, source)
+                } else {
+                    Err(failure_error(source.name, payload))
+                };
+                match (outcome, self.results.get_mut(item as usize)) {
+                    (Ok(value), Some(place)) => *place = Some(value),
+                    (Ok(_), None) => {}
+                    (Err(e), _) => self.failed.push((item, e)),
+                }
+            }
+        }
+    }
+
+    /// Takes what has arrived in the cell.
+    pub(crate) fn collect(&mut self, source: &Source) {
+        self.add(source.cell.take_arrived(), source);
+    }
+
+    /// Every item's own outcome, in the order of the input, `refused` items included.
+    pub(crate) fn each(mut self, items: usize, refused: Vec<(usize, TaskError)>, source: &Source) -> Vec<Result<R, TaskError>> {
+        self.failed.sort_by_key(|(item, _)| *item);
+        let mut failed = self.failed.into_iter().peekable();
+        let mut refused = refused.into_iter().peekable();
+        let mut results = self.results.into_iter();
+        let mut job_item = 0u32;
+        let mut each = Vec::with_capacity(items);
+        for item in 0..items {
+            if let Some((_, e)) = refused.next_if(|(at, _)| *at == item) {
+                each.push(Err(e));
+                continue;
+            }
+            let value = results.next().flatten();
+            let error = failed.next_if(|(at, _)| *at == job_item);
+            job_item += 1;
+            each.push(match (value, error) {
+                (_, Some((_, e))) => Err(complete(e, item, source)),
+                (Some(value), None) => Ok(value),
+                (None, None) => Err(complete(TaskError::new(TaskErrorKind::Cancelled, source.name), item, source)),
+            });
+        }
+        each
+    }
+
+    /// All values, or the error of the lowest failed item.
+    pub(crate) fn all(self, items: usize, refused: Vec<(usize, TaskError)>, source: &Source) -> Result<Vec<R>, TaskError> {
+        if self.failed.is_empty() && refused.is_empty() && self.results.len() == items {
+            let mut all = Vec::with_capacity(items);
+            for value in self.results {
+                match value {
+                    Some(value) => all.push(value),
+                    None => return Err(TaskError::new(TaskErrorKind::Cancelled, source.name)),
+                }
+            }
+            return Ok(all);
+        }
+        let mut all = Vec::with_capacity(items);
+        let mut cancelled = None;
+        for outcome in self.each(items, refused, source) {
+            match outcome {
+                Ok(value) => all.push(value),
+                // Items are cancelled because another one failed: that one is the story.
+                Err(e) if e.kind() == TaskErrorKind::Cancelled => cancelled = cancelled.or(Some(e)),
+                Err(e) => return Err(e),
+            }
+        }
+        cancelled.map_or(Ok(all), Err)
+    }
+}
+
+fn complete(error: TaskError, item: usize, source: &Source) -> TaskError {
+    let error = error.with_item(item);
+    match source.id {
+        Some(id) => error.with_id(id),
+        None => error,
+    }
+}

@@ -1,0 +1,326 @@
+//! The pool itself: its verbs, its shutdown, and nothing of how work moves.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use procession_task::codec::Limits;
+use procession_task::task::Task;
+use procession_worker::{Error, TaskError};
+use serde::de::DeserializeOwned;
+
+use crate::builder::PoolBuilder;
+use crate::call::Call;
+use crate::driver::Shared;
+use crate::result::AsyncResult;
+use crate::stats::PoolStats;
+
+/// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
+const DROP_BOUND: Duration = Duration::from_secs(5);
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const TERMINATED: u8 = 2;
+
+/// Worker processes that run tasks.
+///
+/// A task is any `fn` item or non-capturing closure of up to eight parameters; its arguments and result travel
+/// as bytes. A task may panic, abort, leak or be killed: that task's handle says so, and nothing else notices.
+///
+/// `&self` everywhere, so one pool can be used from many threads. A pool ends by [`Pool::close`] (finish
+/// everything) or [`Pool::terminate`] (resolve everything now), then [`Pool::join`]. Dropping a pool that has
+/// not ended terminates it, and takes five seconds at most. A program that exits without any of this leaves
+/// no process behind either.
+///
+/// ```
+/// fn square(x: u64) -> u64 { x * x }
+///
+/// procession_worker::init(); // first line of main
+/// let pool = procession_pool::Pool::new(4)?;
+/// assert_eq!(pool.map(square, 1..=4)?, [1, 4, 9, 16]);
+/// let handle = pool.apply_async(square, (12,));
+/// assert_eq!(handle.get()?, 144);
+/// pool.close();
+/// pool.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Pool {
+    /// `None` for a pool of no workers, which runs tasks in the caller.
+    pub(crate) shared: Option<Arc<Shared>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    phase: AtomicU8,
+    pub(crate) max_frame: usize,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("name", &self.shared.as_ref().map_or("inline", |shared| &shared.spec.name))
+            .field("workers", &self.worker_pids())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    pub(crate) fn with(shared: Option<Arc<Shared>>, thread: Option<JoinHandle<()>>, max_frame: usize) -> Pool {
+        Pool { shared, thread: Mutex::new(thread), phase: AtomicU8::new(OPEN), max_frame }
+    }
+
+    /// Makes a pool of exactly `workers` processes; 0 makes one that runs every task in the caller, for debugging.
+    ///
+    /// The workers are started when this returns and boot on their own; a broken initializer arrives through
+    /// the handles.
+    ///
+    /// # Errors
+    /// When `init` was not called first in `main` (the text says what to write), when a worker cannot be started
+    /// (those already started are gone then), or when descriptors do not suffice for so many.
+    pub fn new(workers: usize) -> Result<Pool, Error> {
+        Pool::builder().workers(workers).build()
+    }
+
+    /// Makes a pool of as many workers as this process may use CPUs, by affinity and cgroup, or of
+    /// `PROCESSION_WORKERS` if that variable is set.
+    ///
+    /// # Errors
+    /// As [`Pool::new`], and when the variable is not a number.
+    pub fn per_cpu() -> Result<Pool, Error> {
+        Pool::builder().build()
+    }
+
+    /// Starts to configure a pool.
+    pub fn builder() -> PoolBuilder {
+        PoolBuilder::default()
+    }
+
+    /// Starts a call with options: `pool.call(task).chunk_size(10).map(items)`.
+    pub fn call<F: Copy>(&self, task: F) -> Call<'_, F> {
+        Call::new(self, task)
+    }
+
+    /// Runs a task on a worker and waits for its result.
+    ///
+    /// # Errors
+    /// As [`AsyncResult::get`].
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// assert_eq!(pool.apply(|a: u32, b: u32| a + b, (40, 2))?, 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply<F, Args>(&self, task: F, args: Args) -> Result<F::Output, TaskError>
+    where
+        F: Task<Args>,
+        Args: procession_task::task::Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).apply(args)
+    }
+
+    /// Hands a task to the pool and returns its handle at once.
+    ///
+    /// It never fails and never blocks: what is wrong arrives through the handle.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let handles: Vec<_> = (1..=10u64).map(|n| pool.apply_async(|n: u64| n * n, (n,))).collect();
+    /// let squares: Result<Vec<u64>, _> = handles.into_iter().map(|h| h.get()).collect();
+    /// assert_eq!(squares?.iter().sum::<u64>(), 385);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply_async<F, Args>(&self, task: F, args: Args) -> AsyncResult<F::Output>
+    where
+        F: Task<Args>,
+        Args: procession_task::task::Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).apply_async(args)
+    }
+
+    /// Applies a task of one parameter to every item and returns the results in the order of the items.
+    ///
+    /// Items are cut into chunks by themselves: small at first, then as many as take a fraction of a
+    /// millisecond. The iterator is read on the calling thread while workers already run.
+    ///
+    /// # Errors
+    /// The error of the lowest failed item among those seen; its [`TaskError::item`] is the index. Items that
+    /// had not begun are cancelled then, and the pool stays usable. See [`Pool::try_map`] for every item's own
+    /// outcome.
+    ///
+    /// # Panics
+    /// When the iterator panics: items before it may have run, the pool stays usable.
+    pub fn map<F, T, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<(T,)>,
+        (T,): procession_task::task::Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).map(items)
+    }
+
+    /// As [`Pool::map`], without waiting: the handle gives the whole vector.
+    ///
+    /// The iterator is read to its end before this returns.
+    pub fn map_async<F, T, I>(&self, task: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<(T,)>,
+        (T,): procession_task::task::Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        self.call(task).map_async(items)
+    }
+
+    /// As [`Pool::map`] for a task of several parameters: every item is the tuple of its arguments.
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// assert_eq!(pool.starmap(|a: u32, b: u32| a * b, [(2, 3), (4, 5)])?, [6, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn starmap<F, Args, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<Args>,
+        Args: procession_task::task::Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).starmap(items)
+    }
+
+    /// As [`Pool::starmap`], without waiting.
+    pub fn starmap_async<F, Args, I>(&self, task: F, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<Args>,
+        Args: procession_task::task::Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        self.call(task).starmap_async(items)
+    }
+
+    /// As [`Pool::map`], but returns every item's own outcome: one failing or dying item never voids another.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let halves = pool.try_map(|n: u32| { assert!(n % 2 == 0, "{n} is odd"); n / 2 }, [2, 3, 4]);
+    /// assert_eq!(*halves[0].as_ref().unwrap(), 1);
+    /// assert_eq!(halves[1].as_ref().unwrap_err().item(), Some(1));
+    /// assert_eq!(*halves[2].as_ref().unwrap(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_map<F, T, I>(&self, task: F, items: I) -> Vec<Result<F::Output, TaskError>>
+    where
+        F: Task<(T,)>,
+        (T,): procession_task::task::Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).try_map(items)
+    }
+
+    /// Accepts nothing more; what was accepted is finished, then the workers end. Calling it again, or after
+    /// [`Pool::terminate`], changes nothing.
+    pub fn close(&self) {
+        let _ = self.phase.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+        if let Some(shared) = self.ours() {
+            shared.close();
+        }
+    }
+
+    /// Resolves every open handle now (kind `Terminated`) and ends the workers: SIGTERM, and SIGKILL after a
+    /// tenth of a second. Results that arrived before stand. Calling it again changes nothing.
+    pub fn terminate(&self) {
+        self.phase.store(TERMINATED, Ordering::Release);
+        if let Some(shared) = self.ours() {
+            shared.terminate();
+        }
+    }
+
+    /// Waits until every task is resolved and every worker has ended and was reaped. Repeatable.
+    ///
+    /// # Errors
+    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called: it would wait for ever.
+    pub fn join(&self) -> Result<(), Error> {
+        self.join_deadline(None).map(|_| ())
+    }
+
+    /// As [`Pool::join`] for at most `timeout`; false when it is not over then, and nothing has changed.
+    ///
+    /// # Errors
+    /// As [`Pool::join`].
+    pub fn join_timeout(&self, timeout: Duration) -> Result<bool, Error> {
+        // A time-out beyond the clock is none.
+        self.join_deadline(Instant::now().checked_add(timeout))
+    }
+
+    fn join_deadline(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+        if self.phase.load(Ordering::Acquire) == OPEN {
+            return Err(Error::message("cannot join a pool that is neither closed nor terminated: call close or terminate first"));
+        }
+        let Some(shared) = &self.shared else { return Ok(true) };
+        if !shared.is_ours() {
+            return Err(Error::forked(shared.owner()));
+        }
+        let mut ended = shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            ended = match deadline {
+                None => shared.ended_changed.wait(ended).unwrap_or_else(PoisonError::into_inner),
+                Some(at) => {
+                    let left = at.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(false);
+                    }
+                    shared.ended_changed.wait_timeout(ended, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        drop(ended);
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+        Ok(true)
+    }
+
+    /// Process ids of the living workers, in the order of their places; empty for an inline pool.
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.ours().map_or_else(Vec::new, |shared| shared.worker_pids())
+    }
+
+    /// Counts and gauges, exact while nothing runs.
+    pub fn stats(&self) -> PoolStats {
+        self.ours().map_or_else(PoolStats::default, |shared| shared.stats())
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == OPEN
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { max_bytes: self.max_frame, ..Limits::default() }
+    }
+
+    /// The shared state, unless this is an inline pool or a copy made by `fork`.
+    fn ours(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref().filter(|shared| shared.is_ours())
+    }
+}
+
+/// Terminates the pool unless it has ended; bounded.
+impl Drop for Pool {
+    fn drop(&mut self) {
+        if self.ours().is_some() {
+            self.terminate();
+            let _ = self.join_timeout(DROP_BOUND);
+        }
+    }
+}

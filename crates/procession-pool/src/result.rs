@@ -1,0 +1,300 @@
+//! Handles: what a submission returns, and how their outcomes are waited for.
+//!
+//! Every handle resolves to exactly one outcome. Decoding happens here, on the asker's thread; this file must
+//! never hold the driver's lock while it decodes.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use procession_task::codec::{self, Limits};
+use procession_task::failure::{Failure, Stage};
+use procession_worker::handle::now_ns;
+use procession_worker::{TaskError, TaskErrorKind, TaskId};
+use serde::de::DeserializeOwned;
+
+use crate::cell::{Cell, Raw};
+use crate::core::JobId;
+use crate::driver::Shared;
+
+/// How the outcome is read from the cell once it is done.
+pub(crate) type Reader<R> = Box<dyn FnOnce(&Source) -> Result<R, TaskError> + Send + Sync>;
+
+/// Everything of a handle but its type.
+#[derive(Clone)]
+pub(crate) struct Source {
+    /// `None` when the outcome was there from the beginning.
+    pub(crate) shared: Option<Arc<Shared>>,
+    pub(crate) cell: Arc<Cell>,
+    pub(crate) job: Option<JobId>,
+    pub(crate) id: Option<TaskId>,
+    pub(crate) name: &'static str,
+    pub(crate) max_frame: usize,
+}
+
+impl Source {
+    /// An outcome known at once.
+    pub(crate) fn ready(outcome: Result<Raw, TaskError>, name: &'static str) -> Source {
+        let cell = Arc::new(Cell::ready(outcome));
+        Source { shared: None, cell, job: None, id: None, name, max_frame: Limits::default().max_bytes }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { max_bytes: self.max_frame, ..Limits::default() }
+    }
+
+    /// Waits; false when the deadline came first.
+    pub(crate) fn wait(&self, deadline: Option<u64>) -> bool {
+        if self.cell.is_done() {
+            return true;
+        }
+        match &self.shared {
+            Some(shared) if shared.is_ours() => shared.wait(&[&self.cell], self.job, deadline, &mut || {}),
+            // Nothing moves in a forked copy, and what has no pool is done from the beginning.
+            Some(_) | None => self.cell.is_done(),
+        }
+    }
+}
+
+/// The outcome-to-be of one call, or of one `map_async`.
+///
+/// Dropping it changes nothing: the task still runs, its result is discarded. It can be sent to another
+/// thread, waited for from several threads through a shared reference, and awaited in any async runtime.
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::Pool;
+/// let pool = Pool::new(2)?;
+/// let handle = pool.apply_async(|x: u32| x + 1, (41,));
+/// assert_eq!(handle.get()?, 42);
+/// # pool.close();
+/// # pool.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "the outcome, errors included, arrives through this handle"]
+pub struct AsyncResult<R> {
+    pub(crate) source: Source,
+    read: Option<Reader<R>>,
+    /// Reads without consuming, for `successful`.
+    check: fn(&Source) -> bool,
+}
+
+impl<R> fmt::Debug for AsyncResult<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncResult")
+            .field("task", &self.source.name)
+            .field("id", &self.source.id)
+            .field("ready", &self.source.cell.is_done())
+            .finish()
+    }
+}
+
+impl<R> AsyncResult<R> {
+    pub(crate) fn new(source: Source, read: Reader<R>, check: fn(&Source) -> bool) -> AsyncResult<R> {
+        AsyncResult { source, read: Some(read), check }
+    }
+
+    fn read(&mut self) -> Result<R, TaskError> {
+        match self.read.take() {
+            Some(read) if self.source.cell.is_done() => read(&self.source),
+            Some(_) => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
+                .with_detail("this handle is a copy made by fork; only the original process can wait for it")),
+            None => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
+                .with_detail("the outcome was taken before")),
+        }
+    }
+
+    /// Waits for the outcome and returns it.
+    ///
+    /// # Errors
+    /// Whatever kept the call from returning its value: see [`TaskErrorKind`].
+    pub fn get(mut self) -> Result<R, TaskError> {
+        self.source.wait(None);
+        self.read()
+    }
+
+    /// Waits at most `timeout` for the outcome.
+    ///
+    /// `Ok` carries the outcome. `Err(self)` means "not yet": nothing was consumed or cancelled, and the handle
+    /// can be asked again. A task that exceeded its own limit is an `Ok(Err(..))` of kind `TimedOut` instead.
+    ///
+    /// # Errors
+    /// The handle itself when the outcome is not there in time.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::Pool;
+    /// let pool = Pool::new(1)?;
+    /// let slow = pool.apply_async(|ms: u64| std::thread::sleep(Duration::from_millis(ms)), (300,));
+    /// let Err(slow) = slow.get_timeout(Duration::from_millis(5)) else { panic!("too fast") };
+    /// slow.get()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn get_timeout(mut self, timeout: Duration) -> Result<Result<R, TaskError>, AsyncResult<R>> {
+        if self.source.wait(after(timeout)) { Ok(self.read()) } else { Err(self) }
+    }
+
+    /// Waits for the outcome without taking it.
+    pub fn wait(&self) {
+        self.source.wait(None);
+    }
+
+    /// Waits at most `timeout`; true when the outcome is there.
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        self.source.wait(after(timeout))
+    }
+
+    /// True when the outcome is there, so that [`AsyncResult::get`] returns at once.
+    pub fn ready(&self) -> bool {
+        self.source.wait(Some(0))
+    }
+
+    /// Whether the call returned its value; `None` while that is not known.
+    pub fn successful(&self) -> Option<bool> {
+        self.ready().then(|| (self.check)(&self.source))
+    }
+
+    /// The task's number in its pool; 0 for a call that never reached one.
+    pub fn id(&self) -> TaskId {
+        self.source.id.unwrap_or(TaskId(0))
+    }
+}
+
+impl<R: DeserializeOwned + 'static> AsyncResult<R> {
+    /// The handle of a plain call.
+    pub(crate) fn one(source: Source) -> AsyncResult<R> {
+        AsyncResult::new(source, Box::new(read_one::<R>), |source| {
+            source.cell.read(|outcome| decode_one::<R>(source, outcome).is_ok()).unwrap_or(false)
+        })
+    }
+
+    /// The handle of a call that never reached the pool.
+    pub(crate) fn failed(error: TaskError, name: &'static str) -> AsyncResult<R> {
+        AsyncResult::one(Source::ready(Err(error), name))
+    }
+}
+
+/// Awaits the outcome, as [`AsyncResult::get`] does. Dropping it does not cancel the task.
+impl<R> Future for AsyncResult<R> {
+    type Output = Result<R, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let pending = self.source.cell.wake_future(context.waker());
+        if !pending {
+            return Poll::Ready(self.read());
+        }
+        if let Some(shared) = &self.source.shared {
+            shared.attend();
+        }
+        Poll::Pending
+    }
+}
+
+fn read_one<R: DeserializeOwned>(source: &Source) -> Result<R, TaskError> {
+    match source.cell.take() {
+        Some(outcome) => decode_one(source, &outcome),
+        None => Err(TaskError::new(TaskErrorKind::Closed, source.name).with_detail("the outcome was taken before")),
+    }
+}
+
+fn decode_one<R: DeserializeOwned>(source: &Source, outcome: &Result<Raw, TaskError>) -> Result<R, TaskError> {
+    match outcome {
+        Ok(raw) => decode_result(raw.bytes(), source),
+        Err(e) => Err(e.clone()),
+    }
+}
+
+/// Decodes result bytes; what cannot be decoded is an error that names the result.
+pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8], source: &Source) -> Result<R, TaskError> {
+    codec::decode(bytes, &source.limits()).map_err(|e| {
+        let error = TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(e.to_string());
+        match source.id {
+            Some(id) => error.with_id(id),
+            None => error,
+        }
+    })
+}
+
+/// The error a worker sent instead of a value.
+pub(crate) fn failure_error(name: &'static str, payload: &[u8]) -> TaskError {
+    match codec::decode::<Failure>(payload, &Limits::default()) {
+        Ok(Failure { stage: Stage::Start, message, .. }) => {
+            TaskError::new(TaskErrorKind::Protocol, name).with_detail(message)
+        }
+        Ok(failure) => TaskError::from_failure(name, failure),
+        Err(e) => TaskError::new(TaskErrorKind::Protocol, name)
+            .with_detail(format!("it sent a failure that cannot be read: {e}")),
+    }
+}
+
+/// The moment `timeout` from now; none when that is beyond the clock.
+pub(crate) fn after(timeout: Duration) -> Option<u64> {
+    let ns = u64::try_from(timeout.as_nanos()).ok()?;
+    now_ns().checked_add(ns)
+}
+
+/// Waits until one of the handles has its outcome and returns its index; `None` when `timeout` passes first, or
+/// there are no handles.
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::{Pool, wait_any};
+/// let pool = Pool::new(2)?;
+/// let mut handles: Vec<_> = (0..4u64).map(|i| pool.apply_async(|i: u64| i, (i,))).collect();
+/// let first = wait_any(&mut handles, None).expect("four handles");
+/// handles.swap_remove(first).get()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) -> Option<usize> {
+    let deadline = timeout.and_then(after);
+    loop {
+        if let Some(done) = handles.iter().position(|handle| handle.source.cell.is_done()) {
+            return Some(done);
+        }
+        let shared = handles.iter().find_map(|handle| handle.source.shared.clone())?;
+        if !shared.is_ours() {
+            return None;
+        }
+        let same = |handle: &&AsyncResult<R>| {
+            handle.source.shared.as_ref().is_some_and(|other| Arc::ptr_eq(other, &shared))
+        };
+        let mine: Vec<&Cell> = handles.iter().filter(same).map(|handle| &*handle.source.cell).collect();
+        // Handles of several pools are looked at in turn: each of their own threads keeps draining meanwhile.
+        let several = mine.len() < handles.len();
+        let step = if several { after(Duration::from_millis(1)) } else { None };
+        let until = match (deadline, step) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        shared.wait(&mine, None, until, &mut || {});
+        if deadline.is_some_and(|at| now_ns() >= at) {
+            return handles.iter().position(|handle| handle.source.cell.is_done());
+        }
+    }
+}
+
+/// Yields each handle's index and outcome in the order in which they complete.
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::{Pool, as_completed};
+/// let pool = Pool::new(2)?;
+/// let handles: Vec<_> = (0..4u64).map(|i| pool.apply_async(|i: u64| i * 10, (i,))).collect();
+/// for (index, outcome) in as_completed(handles) {
+///     assert_eq!(outcome?, index as u64 * 10);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn as_completed<R>(handles: Vec<AsyncResult<R>>) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
+    let mut order: Vec<usize> = (0..handles.len()).collect();
+    let mut handles = handles;
+    std::iter::from_fn(move || {
+        let at = wait_any(&mut handles, None)?;
+        let index = order.swap_remove(at);
+        Some((index, handles.swap_remove(at).get()))
+    })
+}

@@ -1,0 +1,111 @@
+//! What a pool's own thread sleeps on: every worker's pidfd and control socket, and one notification.
+//!
+//! It reports which of them is ready; it must never read from them or know what they mean.
+
+use std::fmt;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::handle::Worker;
+
+const NOTIFIED: u64 = u64::MAX;
+const ENDED_BIT: u64 = 1 << 63;
+
+/// Something a [`Watch`] saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The worker added under this key has ended: its pidfd is readable.
+    Ended(u64),
+    /// The worker added under this key has something on its control socket.
+    Control(u64),
+    /// [`Watch::notify`] was called.
+    Notified,
+}
+
+/// One epoll instance over the workers of a pool.
+pub struct Watch {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl Watch {
+    /// Makes an empty watch: two descriptors.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn new() -> Result<Watch, Error> {
+        let os = |what| move |e| Error::os("make a pool", procession_os::error::Error::new(what, e));
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(os("make an epoll instance (epoll_create)"))?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(os("make an event descriptor (eventfd)"))?;
+        epoll::add(&epoll, &wake, epoll::EventData::new_u64(NOTIFIED), epoll::EventFlags::IN)
+            .map_err(os("watch an event descriptor (epoll_ctl)"))?;
+        Ok(Watch { epoll, wake })
+    }
+
+    /// Watches a worker; `key` (below 2^62) comes back in [`Seen`].
+    ///
+    /// # Errors
+    /// When the kernel is out of memory or watches.
+    pub fn add(&self, worker: &Worker, key: u64) -> Result<(), Error> {
+        let os = |e| {
+            let what = "watch a worker (epoll_ctl)";
+            Error::os("start a worker", procession_os::error::Error::new(what, e))
+        };
+        let flags = epoll::EventFlags::IN;
+        epoll::add(&self.epoll, worker.child().as_fd(), epoll::EventData::new_u64(key | ENDED_BIT), flags).map_err(os)?;
+        epoll::add(&self.epoll, worker.control_fd(), epoll::EventData::new_u64(key), flags).map_err(os)
+    }
+
+    /// Stops watching a worker's control socket, which would be readable for ever once closed.
+    pub fn hush(&self, worker: &Worker) {
+        let _ = epoll::delete(&self.epoll, worker.control_fd());
+    }
+
+    /// Stops watching a worker.
+    pub fn remove(&self, worker: &Worker) {
+        let _ = epoll::delete(&self.epoll, worker.child().as_fd());
+        self.hush(worker);
+    }
+
+    /// Makes the present or next [`Watch::wait`] return.
+    pub fn notify(&self) {
+        // A full counter means that it is readable, which is all that is wanted.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    /// Sleeps until something happens or `timeout` passes; appends what was seen.
+    pub fn wait(&self, timeout: Option<Duration>, seen: &mut Vec<Seen>) {
+        let timeout = timeout.map(|t| Timespec {
+            tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: t.subsec_nanos().into(),
+        });
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(64);
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // Only a programming error can end here; the caller polls on rather than spins silently.
+            Err(_) => return,
+        }
+        for event in events {
+            let data = event.data.u64();
+            seen.push(if data == NOTIFIED {
+                let _ = rustix::io::read(&self.wake, &mut [0u8; 8]);
+                Seen::Notified
+            } else if data & ENDED_BIT != 0 {
+                Seen::Ended(data & !ENDED_BIT)
+            } else {
+                Seen::Control(data)
+            });
+        }
+    }
+}
