@@ -95,6 +95,10 @@ impl Core {
             }
         }
         self.waiting -= before - worker.waiting();
+        // What came back left room on the link; no reply may ever come to say so.
+        if taken > 0 && worker.feed == Feed::LinkFull {
+            worker.feed = Feed::Open;
+        }
         dropped
     }
 }

@@ -191,7 +191,8 @@ impl Effects for Fake {
         assert!(link.who.is_some(), "taken from nobody");
         let keep = usize::from(link.begun);
         let taken = link.frames.len() - keep;
-        link.frames.truncate(keep);
+        let items: u32 = link.frames.drain(keep..).map(|sent| sent.count).sum();
+        link.room = link.room.map(|room| room + items);
         link.robbed += 1;
         taken as u32
     }

@@ -220,3 +220,18 @@ fn empty_link_that_takes_nothing_is_tried_again() {
     assert!(scene.fx.is_finished(job));
     scene.end();
 }
+
+#[test]
+fn full_link_emptied_by_a_cancel_is_fed_without_waiting_for_a_reply() {
+    let mut scene = Scene::ready(1);
+    scene.known(US);
+    scene.fx.links[0].room = Some(1);
+    let first = scene.submit(call());
+    let second = scene.submit(call());
+    assert_eq!(scene.fx.links[0].frames.len(), 1);
+    scene.cancel(first);
+    assert_eq!(scene.fx.links[0].frames[0].job, second);
+    scene.run();
+    assert_eq!(scene.fx.outcomes(second), [Done]);
+    scene.end();
+}

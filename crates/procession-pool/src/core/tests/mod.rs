@@ -10,4 +10,6 @@ mod shutdown;
 mod simulation;
 mod spread;
 mod starts;
+mod virtual_boot;
 mod virtual_pool;
+mod virtual_user;

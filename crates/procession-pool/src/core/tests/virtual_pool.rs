@@ -1,35 +1,15 @@
-//! Virtual workers, a virtual user and a clock that jumps; must not use anything but its seed.
+//! Virtual workers and a clock that jumps; must not use anything but its seed.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use super::super::{Chunk, CoreStats, JobId, JobSpec, Nanos, PoolState, Slot, WorkerRef};
+use super::super::{CoreStats, JobId, Nanos, Slot, WorkerRef};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
-
-/// SplitMix64.
-#[derive(Debug)]
-pub(super) struct Rng(pub(super) u64);
-
-impl Rng {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(super) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    pub(super) fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-}
+use super::virtual_user::Rng;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+pub(super) enum Event {
     User,
     Started(u32),
     Booted(u32, u32),
@@ -41,8 +21,8 @@ enum Event {
 
 /// What one worker does; events of a former incarnation are dropped.
 #[derive(Debug, Default)]
-struct Virtual {
-    booted: bool,
+pub(super) struct Virtual {
+    pub(super) booted: bool,
     running: bool,
     /// Replies on their way: items of one frame, the lowest failed one, the time they took.
     outbox: VecDeque<(JobId, u32, Option<u32>, Nanos)>,
@@ -50,20 +30,20 @@ struct Virtual {
 
 #[derive(Debug)]
 pub(super) struct Sim {
-    scene: Scene,
-    rng: Rng,
+    pub(super) scene: Scene,
+    pub(super) rng: Rng,
     heap: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
     sequence: u64,
-    workers: Vec<Virtual>,
-    open: Vec<JobId>,
-    kinds: HashMap<JobId, u32>,
-    actions: u64,
+    pub(super) workers: Vec<Virtual>,
+    pub(super) open: Vec<JobId>,
+    pub(super) kinds: HashMap<JobId, u32>,
+    pub(super) actions: u64,
     /// Per cent of starts, boots and items that go wrong.
-    bad_starts: u64,
-    bad_boots: u64,
+    pub(super) bad_starts: u64,
+    pub(super) bad_boots: u64,
     bad_items: u64,
-    murders: u64,
-    small_links: bool,
+    pub(super) murders: u64,
+    pub(super) small_links: bool,
 }
 
 impl Sim {
@@ -124,13 +104,13 @@ impl Sim {
         panic!("no end: {:?}", self.scene.core.stats());
     }
 
-    fn at(&mut self, delay: Nanos, event: Event) {
+    pub(super) fn at(&mut self, delay: Nanos, event: Event) {
         self.sequence += 1;
         self.heap
             .push(Reverse((self.scene.now + delay, self.sequence, event)));
     }
 
-    fn between(&mut self, low: Nanos, high: Nanos) -> Nanos {
+    pub(super) fn between(&mut self, low: Nanos, high: Nanos) -> Nanos {
         low + self.rng.below(high - low)
     }
 
@@ -182,52 +162,7 @@ impl Sim {
         }
     }
 
-    fn started(&mut self, slot: Slot) {
-        if self.rng.percent(self.bad_starts) {
-            return self
-                .scene
-                .core
-                .start_failed(slot, self.scene.now, &mut self.scene.fx);
-        }
-        self.scene.fx.links[slot.index()] = super::fake::Link::default();
-        self.workers[slot.index()] = Virtual::default();
-        if self.small_links {
-            self.scene.fx.links[slot.index()].room = Some(1 + self.rng.below(20) as u32);
-        }
-        let incarnation = self.scene.fx.incarnations.get(&slot).copied().unwrap_or(0);
-        self.scene.fx.links[slot.index()].who = Some(WorkerRef { slot, incarnation });
-        let who = self
-            .scene
-            .core
-            .started(slot, self.scene.now, &mut self.scene.fx);
-        assert_eq!(who.incarnation, incarnation + 1);
-        self.scene.fx.incarnations.insert(slot, who.incarnation);
-        self.scene.fx.links[slot.index()].who = Some(who);
-        let delay = self.between(100 * US, 5 * MS);
-        let fate: fn(u32, u32) -> Event = if self.rng.percent(self.bad_boots) {
-            Event::Die
-        } else {
-            Event::Booted
-        };
-        self.at(delay, fate(slot.0, who.incarnation));
-        if self.rng.percent(self.murders) {
-            let delay = self.between(US, 20 * MS);
-            self.at(delay, Event::Die(slot.0, who.incarnation));
-        }
-    }
-
-    fn booted(&mut self, who: WorkerRef) {
-        self.workers[who.slot.index()].booted = true;
-        // The first reply may overtake READY, and READY may come twice.
-        if self.rng.percent(80) || self.scene.fx.links[who.slot.index()].frames.is_empty() {
-            self.scene
-                .core
-                .ready(who, self.scene.now, &mut self.scene.fx);
-        }
-        self.wake(who);
-    }
-
-    fn wake(&mut self, who: WorkerRef) {
+    pub(super) fn wake(&mut self, who: WorkerRef) {
         let index = who.slot.index();
         if !self.workers[index].booted || self.workers[index].running {
             return;
@@ -323,99 +258,5 @@ impl Sim {
         self.scene
             .core
             .lost(who, begun, self.scene.now, &mut self.scene.fx);
-    }
-
-    fn user(&mut self) {
-        if self.actions == 0 {
-            self.scene.core.close(self.scene.now, &mut self.scene.fx);
-            return self.close_open_jobs();
-        }
-        self.actions -= 1;
-        match self.rng.below(20) {
-            0 if !self.open.is_empty() => {
-                let job = self
-                    .open
-                    .swap_remove(self.rng.below(self.open.len() as u64) as usize);
-                if !self.scene.fx.is_finished(job) {
-                    self.scene.fx.close_job(job);
-                }
-                self.scene
-                    .core
-                    .cancel(job, self.scene.now, &mut self.scene.fx);
-            }
-            1 if self.rng.percent(5) => self
-                .scene
-                .core
-                .terminate(self.scene.now, &mut self.scene.fx),
-            2..6 => self.extend(),
-            _ => self.submit(),
-        }
-        let delay = self.between(0, MS);
-        self.at(delay, Event::User);
-    }
-
-    fn submit(&mut self) {
-        let kind = self.rng.below(5) as u32;
-        let most = if kind == 3 { 8 } else { 60 };
-        let items = if self.rng.percent(50) {
-            1
-        } else {
-            self.rng.below(most) as u32
-        };
-        let open = self.rng.percent(20);
-        let chunk = if self.rng.percent(70) {
-            Chunk::Auto
-        } else {
-            Chunk::Fixed(self.rng.below(9) as u32)
-        };
-        let stop_on_failure = self.rng.percent(40);
-        let id = self.scene.core.next_id();
-        self.kinds.insert(id, kind);
-        self.scene.fx.announce(id, items, open);
-        let spec = JobSpec {
-            items,
-            open,
-            chunk,
-            stop_on_failure,
-            profile: kind,
-        };
-        match self
-            .scene
-            .core
-            .submit(spec, self.scene.now, &mut self.scene.fx)
-        {
-            Ok(_) if open => self.open.push(id),
-            Ok(_) => {}
-            Err(_) => {
-                assert_ne!(self.scene.core.state(), PoolState::Open);
-                self.scene.fx.jobs.remove(&id);
-            }
-        }
-    }
-
-    fn extend(&mut self) {
-        if let Some(&job) = self.open.last() {
-            let more = self.rng.below(20) as u32;
-            if self.scene.fx.is_finished(job) {
-                assert!(!self.scene.core.extend(
-                    job,
-                    more,
-                    false,
-                    self.scene.now,
-                    &mut self.scene.fx
-                ));
-                self.open.pop();
-            } else {
-                self.scene.extend_quietly(job, more, false);
-            }
-        }
-    }
-
-    fn close_open_jobs(&mut self) {
-        for job in std::mem::take(&mut self.open) {
-            if !self.scene.fx.is_finished(job) {
-                self.scene.extend_quietly(job, 2, true);
-            }
-        }
     }
 }

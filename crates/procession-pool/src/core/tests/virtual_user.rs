@@ -1,0 +1,122 @@
+//! What a virtual user does, by a seed; must not look into the core but through its calls.
+
+use super::super::{Chunk, JobSpec, PoolState};
+use super::scene::MS;
+use super::virtual_pool::{Event, Sim};
+
+/// SplitMix64.
+#[derive(Debug)]
+pub(super) struct Rng(pub(super) u64);
+
+impl Rng {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n.max(1)
+    }
+
+    pub(super) fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+impl Sim {
+    pub(super) fn user(&mut self) {
+        if self.actions == 0 {
+            self.scene.core.close(self.scene.now, &mut self.scene.fx);
+            return self.close_open_jobs();
+        }
+        self.actions -= 1;
+        match self.rng.below(20) {
+            0 if !self.open.is_empty() => {
+                let job = self
+                    .open
+                    .swap_remove(self.rng.below(self.open.len() as u64) as usize);
+                if !self.scene.fx.is_finished(job) {
+                    self.scene.fx.close_job(job);
+                }
+                self.scene
+                    .core
+                    .cancel(job, self.scene.now, &mut self.scene.fx);
+            }
+            1 if self.rng.percent(5) => self
+                .scene
+                .core
+                .terminate(self.scene.now, &mut self.scene.fx),
+            2..6 => self.extend(),
+            _ => self.submit(),
+        }
+        let delay = self.between(0, MS);
+        self.at(delay, Event::User);
+    }
+
+    fn submit(&mut self) {
+        let kind = self.rng.below(5) as u32;
+        let most = if kind == 3 { 8 } else { 60 };
+        let items = if self.rng.percent(50) {
+            1
+        } else {
+            self.rng.below(most) as u32
+        };
+        let open = self.rng.percent(20);
+        let chunk = if self.rng.percent(70) {
+            Chunk::Auto
+        } else {
+            Chunk::Fixed(self.rng.below(9) as u32)
+        };
+        let stop_on_failure = self.rng.percent(40);
+        let id = self.scene.core.next_id();
+        self.kinds.insert(id, kind);
+        self.scene.fx.announce(id, items, open);
+        let spec = JobSpec {
+            items,
+            open,
+            chunk,
+            stop_on_failure,
+            profile: kind,
+        };
+        match self
+            .scene
+            .core
+            .submit(spec, self.scene.now, &mut self.scene.fx)
+        {
+            Ok(_) if open => self.open.push(id),
+            Ok(_) => {}
+            Err(_) => {
+                assert_ne!(self.scene.core.state(), PoolState::Open);
+                self.scene.fx.jobs.remove(&id);
+            }
+        }
+    }
+
+    fn extend(&mut self) {
+        if let Some(&job) = self.open.last() {
+            let more = self.rng.below(20) as u32;
+            if self.scene.fx.is_finished(job) {
+                assert!(!self.scene.core.extend(
+                    job,
+                    more,
+                    false,
+                    self.scene.now,
+                    &mut self.scene.fx
+                ));
+                self.open.pop();
+            } else {
+                self.scene.extend_quietly(job, more, false);
+            }
+        }
+    }
+
+    fn close_open_jobs(&mut self) {
+        for job in std::mem::take(&mut self.open) {
+            if !self.scene.fx.is_finished(job) {
+                self.scene.extend_quietly(job, 2, true);
+            }
+        }
+    }
+}
