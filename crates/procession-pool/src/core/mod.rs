@@ -14,6 +14,7 @@ mod profile;
 mod queue;
 mod reactor;
 mod respawn;
+#[cfg(test)]
 mod sanity;
 mod shutdown;
 mod stats;
@@ -28,7 +29,6 @@ mod worker;
 pub(crate) use effects::{Cancelled, Effects};
 pub(crate) use job::{Chunk, JobId, JobSpec};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
-pub(crate) use stats::CoreStats;
 pub(crate) use worker::{Slot, WorkerRef};
 
 /// A moment or a length of time on the monotonic clock, in nanoseconds.

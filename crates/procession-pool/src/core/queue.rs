@@ -98,6 +98,7 @@ impl Queue {
         });
     }
 
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter()
     }

@@ -6,6 +6,10 @@ use super::{Cancelled, Core, Effects, JobId, Nanos};
 impl Core {
     /// Cancels what has not begun and takes nothing more into the job; items in begun frames run to their end and
     /// count. A job that is over or was never there is left alone.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "called when a stream of results is dropped")
+    )]
     pub(crate) fn cancel(&mut self, id: JobId, now: Nanos, fx: &mut impl Effects) {
         let Some(job) = self.jobs.get_mut(id) else {
             return;

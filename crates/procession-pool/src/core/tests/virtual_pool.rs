@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use super::super::{CoreStats, JobId, Nanos, Slot, WorkerRef};
+use super::super::stats::CoreStats;
+use super::super::{JobId, Nanos, Slot, WorkerRef};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 use super::virtual_user::Rng;
