@@ -398,3 +398,23 @@ fn a_child_that_reaches_main_without_init_ends_there() {
         "{stderr}"
     );
 }
+
+/// FAULTS 74: the marker of a child in a program that nobody started as one.
+#[test]
+fn a_program_that_is_no_child_but_marked_as_one_says_so() {
+    let _watchdog = watchdog(120);
+    let mut command = Command::new(HOST);
+    let output = command
+        .arg("basic")
+        .env("PROCESSION_BOOT", "1234")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(120));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(
+        stderr.starts_with("procession: a child process cannot take its control socket: "),
+        "{stderr}"
+    );
+}

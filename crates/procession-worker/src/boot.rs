@@ -50,10 +50,8 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// It reads and changes the environment of a child: there must be no other threads before it in `main`.
 ///
 /// ```
-/// fn main() {
-///     procession_worker::init();
-///     assert!(!procession_worker::is_worker(), "a child never gets here");
-/// }
+/// procession_worker::init(); // the first line of main
+/// assert!(!procession_worker::is_worker(), "a child never gets here");
 /// ```
 pub fn init() {
     if STATE.load(Ordering::Acquire) != NONE {

@@ -14,3 +14,6 @@ pub use death::WorkerDeath;
 pub use lifecycle::Error;
 pub use report::PanicReport;
 pub use task::{TaskError, TaskErrorKind, TaskId};
+
+#[cfg(test)]
+mod tests;

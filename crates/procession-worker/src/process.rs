@@ -91,7 +91,6 @@ impl Process<()> {
     /// assert_eq!(process.into_result()?, "reader");
     /// # Ok(()) }
     /// ```
-    #[must_use]
     pub fn builder() -> ProcessBuilder {
         ProcessBuilder::new()
     }
@@ -144,6 +143,16 @@ impl<R> Process<R> {
     }
 
     /// Its process id. It stays this process's own until the process has been reaped, which waiting for it does.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use procession_worker::{Process, init};
+    /// # init();
+    /// let process = Process::spawn(|| std::process::id(), ())?;
+    /// let pid = process.pid();
+    /// assert_eq!(process.into_result()?, pid);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.pid()

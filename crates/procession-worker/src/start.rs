@@ -227,3 +227,6 @@ pub fn check_hello(hello: &FromWorker, started: u64) -> Result<(), Error> {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The ways a process ends, and what its parent is told.
 
+#[expect(dead_code, reason = "other test files need the rest")]
 mod common;
 
 use std::io::Read;

@@ -72,13 +72,13 @@ fn detail(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
 }
 
 fn panicked(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
+    if let Some(during) = &facts.detail {
+        write!(f, "{during} ")?;
+    }
     write!(f, "{} ", Subject(facts))?;
     match &facts.panic {
-        Some(panic) => match &facts.detail {
-            Some(during) => write!(f, "{during} {panic}")?,
-            None => write!(f, "{panic}")?,
-        },
-        None => write!(f, "panicked")?,
+        Some(panic) => write!(f, "{panic}")?,
+        None => f.write_str("panicked")?,
     }
     match &facts.death {
         Some(death) => write!(f, "; {death}"),

@@ -121,8 +121,8 @@ impl TaskError {
             Stage::Start => TaskErrorKind::Broken,
         };
         let during = match failure.stage {
-            Stage::PanicDecode => Some("while decoding its arguments"),
-            Stage::PanicEncode => Some("while encoding its result"),
+            Stage::PanicDecode => Some("decoding the arguments of"),
+            Stage::PanicEncode => Some("encoding the result of"),
             _ => None,
         };
         let error = TaskError::new(kind, name);

@@ -76,6 +76,15 @@ impl ProcessBuilder {
     }
 
     /// Removes an environment variable for the process alone.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use procession_worker::{Process, init};
+    /// # init();
+    /// let process = Process::builder().env_remove("PATH").spawn(|| std::env::var("PATH").is_ok(), ())?;
+    /// assert!(!process.into_result()?);
+    /// # Ok(()) }
+    /// ```
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> ProcessBuilder {
         self.env.push((key.as_ref().to_owned(), None));
         self
@@ -84,6 +93,15 @@ impl ProcessBuilder {
     /// Starts it with no environment but what is set after this call.
     ///
     /// A program that finds its shared libraries through `LD_LIBRARY_PATH` has to set that again.
+    ///
+    /// ```standalone_crate
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use procession_worker::{Process, init};
+    /// # init();
+    /// let process = Process::builder().env_clear().env("A", "1").spawn(|| std::env::vars().count(), ())?;
+    /// assert_eq!(process.into_result()?, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn env_clear(mut self) -> ProcessBuilder {
         self.env.clear();
         self.env_clear = true;

@@ -31,6 +31,8 @@ impl<R> Process<R> {
 
     /// Ends it at once (SIGKILL). No error when it has ended already; its status stays what it was.
     ///
+    /// Processes that it started through this library end with it; those it started by other means do not.
+    ///
     /// # Errors
     /// As [`terminate`](Process::terminate).
     ///

@@ -37,6 +37,15 @@ impl<R: DeserializeOwned> Process<R> {
     /// assert!(error.to_string().contains("exited with code 0 before returning a result"));
     /// # Ok(()) }
     /// ```
+    ///
+    /// There is one value, so it can be taken once:
+    ///
+    /// ```compile_fail,E0382
+    /// # use procession_worker::Process;
+    /// # let process: Process<u8> = Process::spawn(|| 1, ()).unwrap();
+    /// let value = process.into_result();
+    /// process.join(); // the handle is gone
+    /// ```
     pub fn into_result(self) -> Result<R, TaskError> {
         let cannot_wait = |error: Error| {
             TaskError::new(TaskErrorKind::Spawn, self.task_name).with_detail(error.to_string())

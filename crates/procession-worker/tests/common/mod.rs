@@ -1,5 +1,10 @@
 //! What every test of real processes does around its scenario: one at a time, under a watchdog, with a leak audit.
 
+#![expect(
+    unreachable_pub,
+    reason = "shared with a library, where it is reachable"
+)]
+
 #[path = "../../../../integration-tests/src/audit.rs"]
 pub mod audit;
 
