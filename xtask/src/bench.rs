@@ -9,6 +9,7 @@ mod peers;
 mod plan;
 pub(crate) mod round;
 mod save;
+mod session;
 mod summary;
 mod table;
 mod tree;
@@ -17,17 +18,15 @@ mod verdict;
 mod work;
 pub(crate) mod workload;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use self::cell::Cell;
 use self::machine::Machine;
 use self::observe::{Observed, Observer};
 use self::plan::{Plan, Scale};
+use self::session::Session;
 use self::summary::Row;
 use crate::project::{self, Result};
 
@@ -107,85 +106,23 @@ fn parse(options: &[&str]) -> Result<Options> {
 fn measure(root: &Path, scale: Scale, seed: u64) -> Result<Run> {
     let machine = Machine::read();
     let plan = Plan::new(scale, &machine, seed);
-    let observer = Observer::new(root)?;
-    let started = Instant::now();
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut failures: BTreeMap<String, usize> = BTreeMap::new();
-    let mut seconds: BTreeMap<Cell, f64> = BTreeMap::new();
-    let mut left_out: BTreeMap<Cell, usize> = BTreeMap::new();
-    let bar = progress(plan.rounds());
-    for (pass, cells) in plan.passes.iter().enumerate() {
-        for cell in cells {
-            bar.set_message(format!("{}, {}, {}", cell.label(), cell.kind, cell.mode));
-            let guess = seconds
-                .get(cell)
-                .copied()
-                .unwrap_or_else(|| cell.guess(machine.cpus));
-            if plan.budget.is_some_and(|budget| {
-                started.elapsed().as_secs_f64() + guess > budget.as_secs_f64()
-            }) {
-                *left_out.entry(*cell).or_default() += 1;
-                bar.inc(1);
-                continue;
-            }
-            let begun = Instant::now();
-            match observer.observe(cell) {
-                Ok(observed) => rounds.push(Round {
-                    cell: *cell,
-                    pass,
-                    observed,
-                }),
-                Err(error) => {
-                    let failure =
-                        format!("{}, {}, {}: {error}", cell.label(), cell.kind, cell.mode);
-                    *failures.entry(failure).or_default() += 1;
-                }
-            }
-            seconds.insert(*cell, begun.elapsed().as_secs_f64());
-            bar.inc(1);
-        }
-    }
-    bar.finish_and_clear();
+    let mut session = Session::new(Observer::new(root)?, machine.cpus);
+    session.run(&plan)?;
     let mut notes = plan.notes;
-    let never = left_out
-        .keys()
-        .filter(|cell| !rounds.iter().any(|round| round.cell == **cell));
-    notes.extend(never.map(|cell| {
-        format!(
-            "no time for: {}, {}, {}",
-            cell.label(),
-            cell.kind,
-            cell.mode
-        )
-    }));
-    let failures = failures
-        .into_iter()
-        .map(|(failure, times)| format!("{failure} ({times}x)"))
-        .collect();
-    let rows = summary::rows(&rounds);
-    let verdict = verdict::sentences(&rows, machine.cpus);
-    let seconds = started.elapsed().as_secs_f64();
+    notes.extend(machine.busy());
+    notes.extend(session.never());
+    let rows = summary::rows(&session.rounds);
     Ok(Run {
-        machine: machine.finished(),
         scale,
         seed,
-        seconds,
+        seconds: session.seconds(),
         notes,
-        failures,
-        verdict,
+        failures: session.failures(),
+        verdict: verdict::sentences(&rows, machine.cpus),
+        machine: machine.finished(),
         rows,
-        rounds,
+        rounds: session.rounds,
     })
-}
-
-fn progress(rounds: usize) -> ProgressBar {
-    let bar = ProgressBar::new(rounds as u64);
-    if let Ok(style) =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} rounds  {elapsed_precise}  {msg}")
-    {
-        bar.set_style(style);
-    }
-    bar
 }
 
 /// A run with a failed round is shown in full and then fails; a smoke also fails when the space claim does not hold.

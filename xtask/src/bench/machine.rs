@@ -60,6 +60,12 @@ impl Machine {
         }
     }
 
+    /// A warning when others were using the machine before the run began.
+    pub(crate) fn busy(&self) -> Option<String> {
+        let (before, _) = self.load;
+        (before > 0.5).then(|| format!("the machine was busy (load {before:.2}): only ratios inside this run mean something"))
+    }
+
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         let python = self.python.as_deref().unwrap_or("no python3");

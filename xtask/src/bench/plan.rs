@@ -35,11 +35,11 @@ pub(crate) struct Plan {
     pub(crate) notes: Vec<String>,
 }
 
-/// A cell, how many rounds it gets, and whether it comes before the others of its pass.
+/// A cell, how many rounds it gets, and its place in a pass: lower ranks come first, equal ones in random order.
 struct Planned {
     cell: Cell,
     rounds: usize,
-    first: bool,
+    rank: u8,
 }
 
 impl Plan {
@@ -57,13 +57,7 @@ impl Plan {
         planned.retain(|planned| {
             let fits = fits(&planned.cell, machine.available_mib);
             if !fits {
-                let cell = &planned.cell;
-                notes.push(format!(
-                    "not enough free memory for: {}, {}, {}",
-                    cell.label(),
-                    cell.kind,
-                    cell.mode
-                ));
+                notes.push(format!("not enough free memory for: {}", planned.cell));
             }
             fits
         });
@@ -108,7 +102,7 @@ fn smoke() -> Vec<Planned> {
                 all.push(Planned {
                     cell,
                     rounds: 2,
-                    first: true,
+                    rank: 0,
                 });
             }
         }
@@ -139,14 +133,27 @@ fn quick(cpus: usize, notes: &mut Vec<String>) -> Vec<Planned> {
             TASKS
         };
         let rounds = if server || per_cpu { 1 } else { 3 };
-        let first = matches!(cell.system, System::Procession | System::PythonFork);
+        let rank = rank(&cell, server || per_cpu);
         all.push(Planned {
             cell: Cell { tasks, ..cell },
             rounds,
-            first,
+            rank,
         });
     }
     all
+}
+
+/// What a time box cuts first: the claim's own cells come before the others, cheap ones before costly ones, so that on a
+/// busy machine a comparison is whole or not there.
+fn rank(cell: &Cell, extra: bool) -> u8 {
+    match (cell.system, cell.kind) {
+        _ if extra => 4,
+        (System::Procession, Kind::Nothing) => 0,
+        (System::PythonFork, Kind::Nothing) | (System::Procession, Kind::Wait) => 1,
+        (System::PythonFork, Kind::Wait) | (System::Procession, Kind::Compute) => 2,
+        (System::PythonFork, Kind::Compute) | (System::StdCommand, _) => 3,
+        (System::PythonForkserver | System::PythonSpawn, _) => 4,
+    }
 }
 
 fn full(cpus: usize, notes: &mut Vec<String>) -> Vec<Planned> {
@@ -166,7 +173,7 @@ fn full(cpus: usize, notes: &mut Vec<String>) -> Vec<Planned> {
         Planned {
             cell: Cell { tasks, ..cell },
             rounds,
-            first: false,
+            rank: 0,
         }
     });
     planned.collect()
@@ -223,8 +230,8 @@ fn passes(planned: &[Planned], seed: u64) -> Vec<Vec<Cell>> {
             .filter(|planned| planned.rounds > pass)
             .collect();
         random.shuffle(&mut cells);
-        // Stable: the order inside both groups stays shuffled.
-        cells.sort_by_key(|planned| !planned.first);
+        // Stable: the order inside a rank stays shuffled.
+        cells.sort_by_key(|planned| planned.rank);
         passes.push(cells.into_iter().map(|planned| planned.cell).collect());
     }
     passes
@@ -260,7 +267,7 @@ mod tests {
             .map(|cell| Planned {
                 cell,
                 rounds: 2,
-                first: false,
+                rank: 0,
             })
             .collect()
     }

@@ -166,7 +166,10 @@ fn claim(comparison: &Comparison) -> String {
         ""
     };
     match comparison.verdict() {
-        Verdict::Undecided => format!("This run shows no difference{once}."),
+        Verdict::Undecided if (comparison.ratio() - 1.0).abs() < NOISE => {
+            format!("No difference{once}.")
+        }
+        Verdict::Undecided => "The rounds overlap, so this run decides nothing.".to_string(),
         verdict => format!("The claim {verdict}{once}."),
     }
 }
