@@ -10,27 +10,25 @@
 //!    a moment after the pidfd became readable.
 //! 4. In a forked copy of the host, `ECHILD` would only mean "not mine". The handle remembers its owner and refuses first.
 
+mod collect;
+
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
-    pidfd_send_signal, waitid,
+    Pid, PidfdFlags, WaitId, WaitIdOptions, kill_process_group, pidfd_open, pidfd_send_signal,
+    waitid,
 };
 
 use crate::error::Context;
 use crate::status::ExitStatus;
-use crate::sys::{self, ExitInfo};
+use crate::sys;
 use crate::{Error, Result, abandoned};
 
 pub use rustix::process::Signal;
-
-/// How long a status that someone else is collecting at this moment is waited for before it counts as lost.
-const STATUS_PATIENCE: Duration = Duration::from_millis(500);
 
 /// A child process, owned: the handle reaps it, exactly once, and nothing else needs to.
 ///
@@ -121,7 +119,7 @@ impl Child {
         self.check_owner()?;
         let mut ended = self.lock();
         if ended.is_none() {
-            *ended = self.collect()?;
+            *ended = collect::collect(self.pidfd.as_fd(), self.pid())?;
         }
         Ok(*ended)
     }
@@ -171,7 +169,9 @@ impl Child {
                     _ => return Ok(None),
                 },
             };
-            if self.poll_ended(left)? && self.try_wait()?.is_none() {
+            if collect::poll_ended(self.pidfd.as_fd(), self.pid(), left)?
+                && self.try_wait()?.is_none()
+            {
                 // Ended, but a debugger that traces it has to collect it before its parent can.
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -268,60 +268,6 @@ impl Child {
             self.pid(),
             self.owner
         )))
-    }
-
-    /// Waits for the pidfd to become readable. `false`: not yet (time-out or a signal in between).
-    fn poll_ended(&self, timeout: Option<Duration>) -> Result<bool> {
-        // A time the kernel's type cannot hold is longer than anyone waits; the caller's loop looks at its clock again.
-        let timeout = timeout.map(|left| Timespec {
-            tv_sec: left.as_secs().min(1 << 30) as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        });
-        let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(count) => Ok(count > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(Error::new(
-                format!("cannot wait for process {} (poll)", self.pid()),
-                errno,
-            )),
-        }
-    }
-
-    /// Reaps if there is something to reap. The caller holds the lock.
-    fn collect(&self) -> Result<Option<ExitStatus>> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
-        match rustix::io::retry_on_intr(|| waitid(WaitId::PidFd(self.pidfd.as_fd()), options)) {
-            Ok(None) => Ok(None),
-            Ok(Some(status)) => Ok(Some(decode(&status))),
-            Err(Errno::CHILD) => Ok(Some(self.status_from_kernel())),
-            Err(errno) => Err(Error::new(
-                format!("cannot collect process {} (waitid)", self.pid()),
-                errno,
-            )),
-        }
-    }
-
-    /// The status of a process that someone else has collected or is collecting (fact 3).
-    fn status_from_kernel(&self) -> ExitStatus {
-        let give_up = Instant::now() + STATUS_PATIENCE;
-        loop {
-            match sys::exit_info(self.pidfd.as_fd()) {
-                Ok(ExitInfo::Word(word)) => return ExitStatus::from_wait_word(word),
-                Ok(ExitInfo::NotYet) if Instant::now() < give_up => {
-                    std::thread::sleep(Duration::from_micros(100))
-                }
-                Ok(ExitInfo::NotYet) | Err(_) => return ExitStatus::lost(),
-            }
-        }
-    }
-}
-
-fn decode(status: &WaitIdStatus) -> ExitStatus {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => ExitStatus::exited(code),
-        (None, Some(signo)) => ExitStatus::signaled(signo, status.dumped()),
-        (None, None) => ExitStatus::lost(), // WEXITED reports nothing else
     }
 }
 

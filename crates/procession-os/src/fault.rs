@@ -4,12 +4,22 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::sys::{self, Fault};
+use crate::sys;
 use crate::words::Words;
 
 /// How far from the stack pointer an address still counts as "on the stack": one guard page's worth and the frames that
 /// compilers probe without moving the pointer.
 const NEAR: usize = 64 * 1024;
+
+/// What a fatal-signal handler knows. Plain numbers only.
+#[derive(Clone, Copy)]
+pub(crate) struct Fault {
+    pub(crate) signo: i32,
+    pub(crate) code: i32,
+    pub(crate) address: usize,
+    /// 0 where this architecture's layout is not known.
+    pub(crate) stack_pointer: usize,
+}
 
 /// What a fatal signal was about, as the process itself saw it. It comes from memory the process could write: a hint.
 ///

@@ -13,14 +13,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rustix::fs::{
-    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat,
-    ftruncate, memfd_create,
+    FallocateFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate,
 };
-use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
-use rustix::process::{Resource, getrlimit};
 
 use crate::error::Context;
+use crate::memfd::memfd;
 use crate::words::Words;
 use crate::{Error, Result};
 
@@ -209,29 +207,4 @@ impl Drop for Segment {
         let unmapped = unsafe { munmap(self.start.as_ptr(), self.len) };
         debug_assert!(unmapped.is_ok(), "munmap of an own mapping: {unmapped:?}");
     }
-}
-
-/// A new memfd, closed on exec, sealable, never executable where the kernel knows that (Linux 6.3). Refuses a size above
-/// the file size limit, because the kernel would answer that with SIGXFSZ.
-pub(crate) fn memfd(name: &str, bytes: u64) -> Result<OwnedFd> {
-    if bytes == 0 {
-        return Err(Error::message(format!(
-            "a segment of 0 bytes ({name}) cannot be mapped"
-        )));
-    }
-    if getrlimit(Resource::Fsize)
-        .current
-        .is_some_and(|limit| limit < bytes)
-    {
-        return Err(Error::new(
-            format!("{bytes} bytes for {name} are above the file size limit (RLIMIT_FSIZE)"),
-            Errno::FBIG,
-        ));
-    }
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
-        Err(Errno::INVAL) => memfd_create(name, flags),
-        other => other,
-    }
-    .context(|| format!("cannot create the segment {name} (memfd_create)"))
 }

@@ -5,7 +5,6 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, SealFlags, fcntl_add_seals, fstat};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -14,8 +13,9 @@ use rustix::net::{
 };
 
 use crate::error::Context;
-use crate::segment::memfd;
 use crate::{Error, Result};
+
+pub use crate::memfd::{memfd_with, read_all};
 
 /// One end of a Unix packet socket (`SOCK_SEQPACKET`): packets keep their bounds and order, and may carry descriptors.
 ///
@@ -50,7 +50,8 @@ pub enum Received {
 }
 
 impl Socket {
-    /// The largest packet, in bytes. Longer ones are refused on both sides; send those as a [`memfd_with`].
+    /// The largest packet, in bytes. Longer ones are refused on both sides; send those as a
+    /// [`memfd_with`](crate::memfd_with).
     pub const MAX_PACKET: usize = 64 * 1024;
 
     /// The most descriptors the kernel takes in one packet.
@@ -294,95 +295,4 @@ fn take_descriptors(control: &mut RecvAncillaryBuffer<'_>) -> Vec<OwnedFd> {
         })
         .flatten()
         .collect()
-}
-
-/// A memfd holding `bytes`, sealed: nobody can change it, not even its maker. For what is too long for a packet.
-///
-/// An error when memory or descriptors run out, and above the file size limit.
-///
-/// ```
-/// use procession_os::{memfd_with, read_all};
-/// use std::os::fd::AsFd;
-///
-/// let fd = memfd_with("arguments", b"any length")?;
-/// assert_eq!(read_all(fd.as_fd(), 1024)?, b"any length");
-/// # Ok::<(), procession_os::Error>(())
-/// ```
-pub fn memfd_with(name: &str, bytes: &[u8]) -> Result<OwnedFd> {
-    let fd = memfd(name, (bytes.len() as u64).max(1))?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let written = retry_on_intr(|| rustix::io::write(&fd, rest)).context(|| {
-            format!(
-                "cannot write {} bytes to the memfd {name} (write)",
-                bytes.len()
-            )
-        })?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    fcntl_add_seals(
-        &fd,
-        SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-    )
-    .context(|| format!("cannot seal the memfd {name} (F_ADD_SEALS)"))?;
-    Ok(fd)
-}
-
-/// Reads a whole regular file from its start, whatever its offset.
-///
-/// An error when it is no regular file (a pipe could block for ever), when it has more than `limit` bytes (nothing is read
-/// or allocated then), and when it grows above `limit` while it is read.
-///
-/// ```
-/// use procession_os::{memfd_with, read_all};
-/// use std::os::fd::AsFd;
-///
-/// let fd = memfd_with("result", &[7; 100])?;
-/// assert_eq!(read_all(fd.as_fd(), 100)?.len(), 100);
-/// let error = read_all(fd.as_fd(), 99).unwrap_err();
-/// assert_eq!(error.to_string(), "a received file has 100 bytes, the limit is 99");
-/// # Ok::<(), procession_os::Error>(())
-/// ```
-pub fn read_all(fd: BorrowedFd<'_>, limit: u64) -> Result<Vec<u8>> {
-    let stat = fstat(fd).context(|| "cannot look at a received file (fstat)")?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(Error::message("a received descriptor is no regular file"));
-    }
-    let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
-    let too_long = |size: u64| {
-        Error::message(format!(
-            "a received file has {size} bytes, the limit is {limit}"
-        ))
-    };
-    if size > limit {
-        return Err(too_long(size));
-    }
-    let mut bytes: Vec<u8> = Vec::new();
-    // One byte more than announced, so that the read that fills it also sees the end.
-    let room = usize::try_from(size)
-        .ok()
-        .and_then(|size| size.checked_add(1));
-    room.and_then(|room| bytes.try_reserve_exact(room).ok())
-        .ok_or_else(|| {
-            Error::new(
-                format!("no memory for a received file of {size} bytes"),
-                Errno::NOMEM,
-            )
-        })?;
-    loop {
-        if bytes.capacity() == bytes.len() {
-            bytes.reserve(4096);
-        }
-        let offset = bytes.len() as u64;
-        let read = retry_on_intr(|| {
-            rustix::io::pread(fd, rustix::buffer::spare_capacity(&mut bytes), offset)
-        })
-        .context(|| "cannot read a received file (pread)")?;
-        if bytes.len() as u64 > limit {
-            return Err(too_long(bytes.len() as u64));
-        }
-        if read == 0 {
-            return Ok(bytes);
-        }
-    }
 }

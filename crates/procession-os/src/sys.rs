@@ -15,19 +15,15 @@ use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
-fn last_errno() -> Errno {
-    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
-}
+use crate::fault::Fault;
 
-fn check(result: libc::c_int) -> Result<(), Errno> {
-    if result == -1 {
-        Err(last_errno())
-    } else {
-        Ok(())
+/// Most calls answer -1 and leave the reason in errno; `syscall` does so in a wider type.
+fn check(result: impl Into<libc::c_long>) -> Result<(), Errno> {
+    match result.into() {
+        -1 => Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)),
+        _ => Ok(()),
     }
 }
-
-// ---- signal mask ------------------------------------------------------------------------------------------------
 
 /// A thread's signal mask, to be put back.
 pub(crate) struct Mask(libc::sigset_t);
@@ -67,8 +63,6 @@ impl Mask {
         set_mask(&self.0).map(|_| ())
     }
 }
-
-// ---- signal dispositions ----------------------------------------------------------------------------------------
 
 /// What a process does with a signal, as far as this layer cares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,17 +116,11 @@ pub(crate) fn default_signal(signo: i32) -> Result<(), Errno> {
     set_action(signo, &plain_action(libc::SIG_DFL, 0))
 }
 
-// ---- descriptors and process ------------------------------------------------------------------------------------
-
 /// Closes every descriptor in `first..=last`, whoever owns it.
 pub(crate) fn close_range(first: u32, last: u32) -> Result<(), Errno> {
     // SAFETY: no memory is passed. The descriptors' owners are the caller's concern, see the head of this file.
     let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
-    if result == -1 {
-        Err(last_errno())
-    } else {
-        Ok(())
-    }
+    check(result)
 }
 
 /// Closes one descriptor by number, whoever owns it. Errors mean that there was nothing to close.
@@ -154,17 +142,9 @@ pub(crate) fn remove_env(name: &str) {
     unsafe { std::env::remove_var(name) }
 }
 
-/// The exit status kept by the kernel after someone else reaped the process.
-#[derive(Debug)]
-pub(crate) enum ExitInfo {
-    /// The status word, in the form of `wait`.
-    Word(i32),
-    /// The process is not (or not wholly) gone, or this kernel keeps no status: ask again, but not for ever.
-    NotYet,
-}
-
-/// Asks a pidfd for the exit status. An error means that this kernel has none to give.
-pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Result<ExitInfo, Errno> {
+/// The status word (in the form of `wait`) that the kernel keeps after someone else reaped the process. `None`: it is not,
+/// or not wholly, gone. An error: this kernel keeps none.
+pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Result<Option<i32>, Errno> {
     let mut info = MaybeUninit::<libc::pidfd_info>::zeroed();
     // SAFETY: the structure is plain integers, so zeroes are a valid value.
     let info = unsafe { info.assume_init_mut() };
@@ -178,11 +158,7 @@ pub(crate) fn exit_info(pidfd: BorrowedFd<'_>) -> Result<ExitInfo, Errno> {
         )
     })?;
     let known = info.mask & u64::from(libc::PIDFD_INFO_EXIT) != 0;
-    Ok(if known {
-        ExitInfo::Word(info.exit_code)
-    } else {
-        ExitInfo::NotYet
-    })
+    Ok(known.then_some(info.exit_code))
 }
 
 /// Signals the process group that the pidfd's process leads or led. `EINVAL` before Linux 6.9.
@@ -198,23 +174,7 @@ pub(crate) fn signal_group(pidfd: BorrowedFd<'_>, signo: i32) -> Result<(), Errn
             libc::PIDFD_SIGNAL_PROCESS_GROUP,
         )
     };
-    if result == -1 {
-        Err(last_errno())
-    } else {
-        Ok(())
-    }
-}
-
-// ---- fatal signals ----------------------------------------------------------------------------------------------
-
-/// What a fatal-signal handler knows. Plain numbers only.
-#[derive(Clone, Copy)]
-pub(crate) struct Fault {
-    pub(crate) signo: i32,
-    pub(crate) code: i32,
-    pub(crate) address: usize,
-    /// 0 where this architecture's layout is not known.
-    pub(crate) stack_pointer: usize,
+    check(result)
 }
 
 const FATAL: [i32; 5] = [
