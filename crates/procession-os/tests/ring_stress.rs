@@ -2,9 +2,8 @@
 #![cfg(not(loom))]
 
 use procession_os::Segment;
-use procession_os::doorbell::{Sleeper, WaitAny, Waker, wait_any, wake};
+use procession_os::doorbell::{Sleeper, Waker};
 use procession_os::ring::{Consumer, Frames, Producer, RING_HEADER_WORDS};
-use procession_os::sync::Ordering;
 use procession_os::words::Words;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
@@ -279,35 +278,4 @@ fn each_frame_has_one_owner_under_constant_take_back() {
         (0..count).collect::<Vec<_>>(),
         "each item once, and in order"
     );
-}
-
-#[test]
-fn several_bells_at_once() {
-    watchdog();
-    let words = Words::heap(2);
-    let (a, b) = (words.futex(0), words.futex(1));
-    if wait_any(&[(a, 1), (b, 0)], None).unwrap() == WaitAny::Unsupported {
-        return;
-    }
-    assert_eq!(
-        wait_any(&[(a, 1), (b, 0)], Some(LOST)).unwrap(),
-        WaitAny::Changed
-    );
-    assert_eq!(
-        wait_any(&[(a, 0), (b, 0)], Some(Duration::from_millis(1))).unwrap(),
-        WaitAny::TimedOut
-    );
-    assert_eq!(wait_any(&[], None).unwrap(), WaitAny::Unsupported);
-    let (other, started) = (words.clone(), Instant::now());
-    let ringing = std::thread::spawn(move || {
-        other.futex(1).store(1, Ordering::Release);
-        wake(other.futex(1));
-    });
-    let ended = wait_any(&[(a, 0), (b, 0)], Some(LOST)).unwrap();
-    assert!(
-        matches!(ended, WaitAny::Woken | WaitAny::Changed),
-        "{ended:?}"
-    );
-    assert!(started.elapsed() < LOST);
-    ringing.join().unwrap();
 }

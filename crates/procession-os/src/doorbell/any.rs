@@ -17,7 +17,21 @@ pub enum WaitAny {
     Unsupported,
 }
 
-/// Sleeps while each word holds the value beside it, at most for `timeout`.
+/// Sleeps while each word holds the value beside it, at most for `timeout`; [`WaitAny`] says how it ended.
+///
+/// # Errors
+/// Only when the kernel refuses for a reason that is none of the ends above.
+///
+/// ```
+/// use procession_os::doorbell::{WaitAny, wait_any};
+/// use std::time::Duration;
+/// let words = procession_os::words::Words::heap(2);
+/// let bells = [(words.futex(0), 0), (words.futex(1), 0)];
+/// let ended = wait_any(&bells, Some(Duration::from_millis(1)))?;
+/// assert!(matches!(ended, WaitAny::TimedOut | WaitAny::Unsupported));
+/// assert_eq!(wait_any(&[], None)?, WaitAny::Unsupported);
+/// # Ok::<(), procession_os::Error>(())
+/// ```
 #[cfg(not(loom))]
 pub fn wait_any(words: &[(&AtomicU32, u32)], timeout: Option<Duration>) -> Result<WaitAny> {
     use rustix::io::Errno;

@@ -29,16 +29,16 @@ const DEFAULT_LIMIT: usize = 1 << 30;
 /// ```
 #[derive(Debug)]
 pub struct Consumer {
-    header: Header,
+    pub(super) header: Header,
     data: Words,
-    capacity: u64,
+    pub(super) capacity: u64,
     limit: usize,
     /// Last accepted load of `tail`.
     tail: u64,
     /// End of what was copied out or skipped.
-    at: u64,
+    pub(super) at: u64,
     /// Last store of `released`.
-    released: u64,
+    pub(super) released: u64,
     /// Payload bytes of the claimed frame not copied out yet.
     missing: usize,
 }
@@ -49,6 +49,13 @@ impl Consumer {
     /// # Errors
     /// When the header is shorter than [`RING_HEADER_WORDS`](super::RING_HEADER_WORDS) words or the data is not a power
     /// of two of at least two words.
+    ///
+    /// ```
+    /// use procession_os::ring::{Consumer, RING_HEADER_WORDS};
+    /// use procession_os::words::Words;
+    /// assert!(Consumer::new(Words::heap(RING_HEADER_WORDS), Words::heap(8)).is_ok());
+    /// assert!(Consumer::new(Words::heap(RING_HEADER_WORDS), Words::heap(9)).is_err());
+    /// ```
     pub fn new(header: Words, data: Words) -> OsResult<Consumer> {
         let header = Header::new(header)
             .ok_or_else(|| Error::message("cannot use a ring: its header is too short"))?;
@@ -68,6 +75,15 @@ impl Consumer {
     }
 
     /// Refuses to claim frames with a payload above `max_frame` bytes (1 GiB unless set).
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// consumer.limit(99);
+    /// producer.begin(1, 100);
+    /// producer.publish();
+    /// assert!(consumer.claim(&mut Vec::new()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn limit(&mut self, max_frame: usize) {
         self.limit = max_frame;
     }
@@ -80,6 +96,17 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Corrupt`] when an index is out of range or the frame is above the limit; nothing was appended.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// let mut out = Vec::new();
+    /// assert_eq!(consumer.claim(&mut out)?, None);
+    /// producer.write(7, &[b"call"]);
+    /// producer.publish();
+    /// assert_eq!(consumer.claim(&mut out)?, Some(7));
+    /// assert_eq!(out, b"call");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn claim(&mut self, out: &mut Vec<u8>) -> Result<Option<u32>, Corrupt> {
         if self.missing > 0 {
@@ -125,6 +152,15 @@ impl Consumer {
     }
 
     /// How many payload bytes of the claimed frame were not copied out yet.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// producer.begin(1, 100);
+    /// producer.publish();
+    /// consumer.claim(&mut Vec::new())?;
+    /// assert_eq!(consumer.missing(), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn missing(&self) -> usize {
         self.missing
@@ -135,6 +171,19 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Corrupt`] when an index is out of range.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// producer.begin(1, 100);
+    /// producer.publish();
+    /// let mut out = Vec::new();
+    /// consumer.claim(&mut out)?;
+    /// assert_eq!(consumer.more(&mut out)?, 0);
+    /// producer.feed(&[7; 10]);
+    /// producer.publish();
+    /// assert_eq!(consumer.more(&mut out)?, 8, "whole words travel");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn more(&mut self, out: &mut Vec<u8>) -> Result<usize, Corrupt> {
         if self.missing == 0 {
             return Ok(0);
@@ -153,57 +202,41 @@ impl Consumer {
     }
 
     /// Gives the space of what was read or taken back to the producer. Cheap when there is nothing to give.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// producer.write(1, &[&[0; 24]]);
+    /// producer.publish();
+    /// consumer.claim(&mut Vec::new())?;
+    /// assert!(!producer.has_room(0));
+    /// consumer.release();
+    /// assert!(producer.has_room(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn release(&mut self) {
         if self.released != self.at {
             self.released = self.at;
-            // Release: the copies out of this space happen before the producer's next writes into it.
+            // Release: the copies out of this space happen before the producer's next writes into it. (No model finds the lack
+            // of it: loom does not let a load see a store that is yet to come.)
             self.header.released().store(self.at, Ordering::Release);
         }
     }
 
     /// Whether nothing was published that was not read. `false` also when the index is out of range, so that the caller
     /// goes on to read and gets the error.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(4)?;
+    /// assert!(consumer.is_empty());
+    /// producer.write(1, &[]);
+    /// producer.publish();
+    /// assert!(!consumer.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn is_empty(&mut self) -> bool {
         self.tail <= self.at && self.read_tail().is_ok_and(|tail| tail <= self.at)
-    }
-
-    /// Appends all published bytes, whole and partial frames with headers and padding, to `out`, gives their space back
-    /// and returns how many bytes that was: at most the ring's capacity. Walk them with [`Frames`](super::Frames).
-    ///
-    /// # Errors
-    /// [`Corrupt`] when the index is out of range; nothing was appended.
-    #[inline]
-    pub fn drain(&mut self, out: &mut Vec<u8>) -> Result<usize, Corrupt> {
-        let tail = self.read_tail()?;
-        Ok(self.drain_to(tail, out))
-    }
-
-    /// As [`drain`](Consumer::drain), and also what the producer [staged](super::Producer::stage) but did not publish. For use
-    /// after the producer's death: a living one may be about to publish something else.
-    ///
-    /// # Errors
-    /// [`Corrupt`] when an index is out of range; nothing was appended.
-    pub fn drain_staged(&mut self, out: &mut Vec<u8>) -> Result<usize, Corrupt> {
-        let tail = self.read_tail()?;
-        let staged = self.header.staged().load(Ordering::Acquire);
-        // Publishing does not stage: an index behind the tail is an old one.
-        let staged = in_range(
-            staged,
-            0,
-            self.released + self.capacity,
-            "ring index out of range (staged)",
-        )?;
-        Ok(self.drain_to(tail.max(staged), out))
-    }
-
-    fn drain_to(&mut self, end: u64, out: &mut Vec<u8>) -> usize {
-        let bytes = end.saturating_sub(self.at) as usize;
-        self.copy_out(bytes, out);
-        self.at += bytes as u64;
-        self.release();
-        bytes
     }
 
     /// Copies what there is of the frame just claimed, which ends at `end`.
@@ -236,7 +269,7 @@ impl Consumer {
 
     /// Appends `bytes` bytes from `at` on, in one piece or, over the ring's end, in two.
     #[inline]
-    fn copy_out(&self, bytes: usize, out: &mut Vec<u8>) {
+    pub(super) fn copy_out(&self, bytes: usize, out: &mut Vec<u8>) {
         let first = slot(self.at, self.capacity);
         let before = bytes.min((self.data.len() - first) * 8);
         self.data.append_to(first, before, out);
@@ -247,7 +280,7 @@ impl Consumer {
 
     /// Reads `tail`, which moves forward only and never more than the capacity ahead of what was released.
     #[inline]
-    fn read_tail(&mut self) -> Result<u64, Corrupt> {
+    pub(super) fn read_tail(&mut self) -> Result<u64, Corrupt> {
         // Acquire: the frames' bytes were written before.
         let tail = self.header.tail().load(Ordering::Acquire);
         self.tail = in_range(

@@ -23,6 +23,10 @@ pub struct Frames<'a> {
 
 impl<'a> Frames<'a> {
     /// The frames in `buf`, which begins at a frame's header.
+    ///
+    /// ```
+    /// assert_eq!(procession_os::ring::Frames::new(&[]).next(), None);
+    /// ```
     #[inline]
     pub fn new(buf: &'a [u8]) -> Frames<'a> {
         Frames {
@@ -32,6 +36,13 @@ impl<'a> Frames<'a> {
     }
 
     /// The next whole frame's tag and payload; `None` when what is left is not a whole frame.
+    ///
+    /// ```
+    /// let frame = [0, 0, 0, 0, 9, 0, 0, 0]; // no payload, tag 9
+    /// let mut frames = procession_os::ring::Frames::new(&frame);
+    /// assert_eq!(frames.next(), Some((9, &[][..])));
+    /// assert_eq!(frames.next(), None);
+    /// ```
     #[inline]
     #[expect(
         clippy::should_implement_trait,
@@ -46,6 +57,13 @@ impl<'a> Frames<'a> {
     }
 
     /// How many bytes the whole frames yielded so far took; drop these from the buffer's front before the next round.
+    ///
+    /// ```
+    /// let frame = [0, 0, 0, 0, 9, 0, 0, 0]; // no payload, tag 9
+    /// let mut frames = procession_os::ring::Frames::new(&frame);
+    /// frames.next();
+    /// assert_eq!(frames.consumed(), 8);
+    /// ```
     #[inline]
     pub fn consumed(&self) -> usize {
         self.consumed
@@ -53,6 +71,11 @@ impl<'a> Frames<'a> {
 
     /// How many bytes the frame at the front takes in all; 0 while its header is not there. Check it against a limit
     /// before gathering that much: the producer chose it.
+    ///
+    /// ```
+    /// let header = [100, 0, 0, 0, 9, 0, 0, 0];
+    /// assert_eq!(procession_os::ring::Frames::new(&header).wanted(), 112);
+    /// ```
     #[inline]
     pub fn wanted(&self) -> usize {
         self.peek().map_or(0, |(_, _, total)| total)
