@@ -66,10 +66,6 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
-    pub(crate) fn are_none(&self) -> bool {
-        self.threads.is_empty() && self.wakers.is_empty()
-    }
-
     /// Wakes everyone. A waker is user code: it may panic or call back into the pool.
     pub(crate) fn perform(self) {
         for thread in self.threads {

@@ -22,6 +22,8 @@ use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Slot};
 use parts::{JobData, Parts, Payload, Segment, Story};
 
+/// How long a worker may take from its start until it is ready, initializer included.
+const START_LIMIT_NS: u64 = 60_000_000_000;
 /// How long a worker that ran dry may spin for the next call while a CPU is free for it.
 const WORKER_SPIN: std::time::Duration = std::time::Duration::from_micros(50);
 
@@ -114,7 +116,8 @@ impl Shared {
         driver.flush(None);
         let wakes = std::mem::take(&mut driver.parts.wakes);
         let call_loop = std::mem::take(&mut driver.parts.call_loop);
-        let rouse = driver.sleeping && !wakes.are_none();
+        let changed = std::mem::take(&mut driver.parts.changed);
+        let rouse = driver.sleeping && changed;
         drop(driver);
         if call_loop {
             self.watch.notify();
@@ -159,7 +162,7 @@ impl Driver {
         spec.profile = self.profile(task);
         // Effects may name the job before `submit` returns, so its place is filled in first.
         let place = self.core.next_id();
-        self.parts.settle(place, JobData { task, id, payload, cell });
+        self.parts.settle(place, JobData { job: place, task, id, payload, cell });
         let job = self.core.submit(spec, now, &mut self.parts);
         if job.is_err() {
             self.parts.unsettle(place);
@@ -185,6 +188,7 @@ impl Driver {
             return;
         }
         let spin = self.spin_allowed();
+        let watched = self.drainer.is_some();
         for at in std::mem::take(&mut self.parts.dirty) {
             let slot = Slot(at);
             let bell_at = self.bell_at(slot, waiting_for);
@@ -193,7 +197,7 @@ impl Driver {
             let Some(worker) = &mut seat.worker else { continue };
             if waiting_for.is_some() {
                 worker.ask(Bell::Poller, bell_at);
-            } else if worker.asked() == Bell::Silent {
+            } else if worker.asked() == Bell::Silent || (!watched && worker.asked() != Bell::Loop) {
                 worker.ask(Bell::Loop, bell_at);
             }
             worker.allow_spin(if spin { WORKER_SPIN } else { std::time::Duration::ZERO });
@@ -342,7 +346,12 @@ impl Driver {
         };
         let begun = begun.unwrap_or(1);
         let panic = if begun > 0 { worker.last_panic().map(PanicReport::from_failure) } else { None };
-        seat.story = Some(Story { death: worker.death(status, begun > 0), panic, violation });
+        let death = worker.death(status, begun > 0);
+        if !seat.ready && self.parts.broken.is_none() {
+            let hint = violation.as_deref().unwrap_or("it ended before it was ready");
+            self.parts.broken = Some(format!("{death}: {hint}"));
+        }
+        seat.story = Some(Story { death, panic, violation });
         let who = seat.incarnation;
         // The worker is dropped after the core has looked at its frames: they are counted in the core alone.
         let worker = seat.worker.take();
@@ -361,6 +370,9 @@ impl Driver {
         watch.add(&worker, (u64::from(seat.starts) << 24) | u64::from(slot.0))?;
         seat.worker = Some(worker);
         seat.incarnation = None;
+        seat.kill_at = Some(now + START_LIMIT_NS);
+        seat.ready = false;
+        seat.ending = false;
         seat.closed = false;
         seat.violation = None;
         seat.work_done = (0, 0);

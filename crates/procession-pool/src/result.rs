@@ -171,11 +171,6 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
             source.cell.read(|outcome| decode_one::<R>(source, outcome).is_ok()).unwrap_or(false)
         })
     }
-
-    /// The handle of a call that never reached the pool.
-    pub(crate) fn failed(error: TaskError, name: &'static str) -> AsyncResult<R> {
-        AsyncResult::one(Source::ready(Err(error), name))
-    }
 }
 
 /// Awaits the outcome, as [`AsyncResult::get`] does. Dropping it does not cancel the task.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Duration;
 
+use procession_os::FatalNote;
 use procession_os::child::{Child, Signal};
 pub use procession_os::clock::monotonic_ns as now_ns;
 use procession_os::doorbell::Waker;
@@ -95,6 +96,7 @@ pub struct Worker {
     calls: Producer,
     replies: Consumer,
     waker: Waker,
+    room: Waker,
     outgoing: Option<Outgoing>,
     /// End positions of the call frames not fully replied to, oldest first.
     ends: VecDeque<u64>,
@@ -153,6 +155,7 @@ impl Worker {
             fds,
         })?;
         let waker = Waker::new(&layout.header, link::SLEEP);
+        let room = Waker::new(&layout.header, link::ROOM);
         Ok(Worker {
             child: started.child,
             control: started.control,
@@ -163,6 +166,7 @@ impl Worker {
             calls,
             replies,
             waker,
+            room,
             outgoing: None,
             ends: VecDeque::new(),
             inbox: Vec::new(),
@@ -288,7 +292,7 @@ impl Worker {
         };
         let took = took.map_err(|e| Error::message(e.to_string()))?;
         if took > 0 {
-            self.waker.wake_if_asleep();
+            self.room.wake_if_asleep();
         }
         Ok(took)
     }
@@ -414,13 +418,13 @@ impl Worker {
     }
 
     fn fatal_note(&self) -> Option<String> {
-        let note = |i| self.layout.get(link::FATAL_NOTE + i);
-        let signo = i32::try_from(note(0)).ok().filter(|s| *s > 0)?;
-        let name = procession_os::status::signal_name(signo).unwrap_or("a signal");
-        Some(if note(3) != 0 {
-            format!("stack overflow ({name} at the end of the stack); deeper recursion needs a larger stack")
+        let words = self.layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS);
+        let note = FatalNote::read(&words)?;
+        let name = procession_os::signal_name(note.signo).unwrap_or("a signal");
+        Some(if note.near_stack_pointer {
+            format!("stack overflow ({name} at the end of the stack)")
         } else {
-            format!("{name} at address {:#x}", note(2))
+            format!("{name} at address {:#x}", note.address)
         })
     }
 

@@ -29,6 +29,8 @@ const CALL_RING: usize = 0;
 const REPLY_RING: usize = RING_HEADER_WORDS;
 /// Futex word the worker sleeps on.
 pub(crate) const SLEEP: usize = 128;
+/// Futex word the worker sleeps on when its reply ring is full.
+pub(crate) const ROOM: usize = 130;
 /// Futex word a waiting thread of the parent sleeps on; the worker adds one and wakes.
 pub(crate) const RUNG: usize = 144;
 /// What bell the parent asks for: see [`Bell`].
@@ -43,7 +45,7 @@ pub(crate) const BUSY_NS: usize = 195;
 pub(crate) const ITEMS_DONE: usize = 196;
 /// What a fatal signal's handler noted, and how many words it may use.
 pub(crate) const FATAL_NOTE: usize = 208;
-pub(crate) const FATAL_NOTE_WORDS: usize = 8;
+pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;
 /// The last words: a length in bytes, then the postcard bytes of a `Failure`.
 pub(crate) const LAST_WORDS: usize = 256;
 pub(crate) const LAST_WORDS_BYTES: usize = 2040;

@@ -86,6 +86,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PARENT_GONE);
     }
     let sleeper = Sleeper::new(&layout.header, link::SLEEP);
+    let room = Sleeper::new(&layout.header, link::ROOM);
     let now = monotonic_ns();
     let mut server = Server {
         layout,
@@ -93,6 +94,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         replies,
         control,
         sleeper,
+        room,
         limits,
         known: None,
         output: Vec::new(),
@@ -141,7 +143,10 @@ struct Server {
     calls: Consumer,
     replies: Producer,
     control: Socket,
+    /// Sleeps until there are calls.
     sleeper: Sleeper,
+    /// Sleeps until there is room for replies.
+    room: Sleeper,
     limits: Limits,
     /// The descriptor of the last call: tasks repeat.
     known: Option<(i64, u64, &'static Descriptor)>,
@@ -339,7 +344,7 @@ impl Server {
             round += 1;
         }
         let replies = &mut self.replies;
-        let slept = self.sleeper.sleep_unless(|| replies.has_room(0), Some(IDLE_LOOK));
+        let slept = self.room.sleep_unless(|| replies.has_room(0), Some(IDLE_LOOK));
         if slept.is_err() {
             prologue::exit_now(EXIT_PROTOCOL);
         }

@@ -154,6 +154,8 @@ impl Driver {
                 None => return,
                 Some(News::Bell) => {}
                 Some(News::Ready) => {
+                    seat.ready = true;
+                    seat.kill_at = seat.kill_at.filter(|_| seat.ending);
                     if let Some(who) = seat.incarnation {
                         self.core.ready(who, now, &mut self.parts);
                     }
@@ -189,6 +191,8 @@ impl Driver {
                 seat.kill_at = None;
                 if seat.closed {
                     seat.violation.get_or_insert_with(|| "it closed its channel".into());
+                } else if !seat.ready {
+                    self.parts.broken = Some(format!("{} did not become ready in time", worker.name()));
                 }
             }
         }

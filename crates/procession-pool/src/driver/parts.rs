@@ -70,6 +70,7 @@ impl Segment {
 /// What the driver knows of a job besides its schedule.
 #[derive(Debug)]
 pub(crate) struct JobData {
+    pub(crate) job: JobId,
     pub(crate) task: TaskRef,
     pub(crate) id: TaskId,
     pub(crate) payload: Payload,
@@ -113,6 +114,10 @@ pub(crate) struct Seat {
     pub(crate) violation: Option<String>,
     /// It closed its channel.
     pub(crate) closed: bool,
+    /// It has said READY.
+    pub(crate) ready: bool,
+    /// It was told to end.
+    pub(crate) ending: bool,
     /// When SIGKILL follows.
     pub(crate) kill_at: Option<u64>,
     /// Its own account of work done, as of the last look.
@@ -133,6 +138,8 @@ pub(crate) struct Parts {
     pub(crate) profiles: HashMap<i64, u32>,
     /// Why the pool is broken.
     pub(crate) broken: Option<String>,
+    /// A job has ended, which a sleeping drainer wants to know.
+    pub(crate) changed: bool,
     /// Something the pool's own thread has to look at.
     pub(crate) call_loop: bool,
 }
@@ -166,7 +173,10 @@ impl Parts {
 
     /// Adds items to a map.
     pub(crate) fn append(&mut self, job: JobId, segment: Segment) {
-        if let Some(JobData { payload: Payload::Many(segments), .. }) = self.job(job) {
+        if let Some(data) = self.job(job)
+            && data.job == job
+            && let Payload::Many(segments) = &mut data.payload
+        {
             segments.push(segment);
         }
     }
@@ -291,6 +301,7 @@ impl Effects for Parts {
     fn finished(&mut self, job: JobId) {
         if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
             data.cell.finish(&mut self.wakes);
+            self.changed = true;
         }
     }
 
@@ -306,6 +317,7 @@ impl Effects for Parts {
         worker.ask(Bell::Silent, 0);
         // The scheduler stops only workers with nothing in flight, so the ring has room.
         let grace = if worker.stop() { STOP_GRACE_NS } else { 0 };
+        seat.ending = true;
         seat.kill_at = Some(now_ns() + grace);
     }
 
@@ -314,6 +326,7 @@ impl Effects for Parts {
         let Some(seat) = self.seat(slot) else { return };
         let Some(worker) = &seat.worker else { return };
         worker.terminate();
+        seat.ending = true;
         seat.kill_at = Some(now_ns() + TERM_GRACE_NS);
     }
 }

@@ -61,25 +61,19 @@ impl Shared {
         let mut turn = Turn::default();
         loop {
             let mut driver = self.lock();
+            // Whoever collects replies holds the lock, so what is not done here is not done unnoticed.
+            if done() || past(deadline) {
+                self.leave(driver, me);
+                return done();
+            }
             if driver.drainer.is_some_and(|thread| thread != me) {
-                if !done() && !past(deadline) {
-                    self.park(driver, me, cells, deadline);
-                } else {
-                    drop(driver);
-                }
-                if done() || past(deadline) {
-                    return done();
-                }
+                self.park(driver, me, cells, deadline);
                 continue;
             }
             driver.drainer = Some(me);
             driver.sleeping = false;
             if self.drain_once(driver, job, &mut turn, deadline) {
                 between();
-            }
-            if done() || past(deadline) {
-                self.leave(me);
-                return done();
             }
         }
     }
@@ -156,9 +150,8 @@ impl Shared {
         drop(driver);
     }
 
-    /// Gives up draining: to a parked thread, else to the pool's own.
-    fn leave(&self, me: usize) {
-        let mut driver = self.lock();
+    /// Gives up draining, if this thread does: to a parked thread, else to the pool's own.
+    fn leave(&self, mut driver: MutexGuard<'_, Driver>, me: usize) {
         if driver.drainer != Some(me) {
             return;
         }
