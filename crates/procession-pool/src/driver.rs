@@ -330,7 +330,8 @@ impl Driver {
     /// A worker has ended: its last replies count, what it was running is lost, the rest goes elsewhere.
     pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
         self.collect(slot, true, now);
-        let Some(seat) = self.parts.seat(slot) else { return };
+        let Parts { seats, broken, .. } = &mut self.parts;
+        let Some(seat) = seats.get_mut(slot.index()) else { return };
         let Some(worker) = &mut seat.worker else { return };
         let status = match worker.reap() {
             Ok(Some(status)) => status,
@@ -347,9 +348,9 @@ impl Driver {
         let begun = begun.unwrap_or(1);
         let panic = if begun > 0 { worker.last_panic().map(PanicReport::from_failure) } else { None };
         let death = worker.death(status, begun > 0);
-        if !seat.ready && self.parts.broken.is_none() {
+        if !seat.ready && broken.is_none() {
             let hint = violation.as_deref().unwrap_or("it ended before it was ready");
-            self.parts.broken = Some(format!("{death}: {hint}"));
+            *broken = Some(format!("{death}: {hint}"));
         }
         seat.story = Some(Story { death, panic, violation });
         let who = seat.incarnation;
