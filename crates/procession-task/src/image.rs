@@ -119,7 +119,8 @@ pub(crate) fn descriptor_at(offset: i64) -> Result<&'static Descriptor, &'static
 /// trust: a closure that captures a zero-sized proof ("the library is initialised") carries it there too.
 #[inline]
 pub(crate) fn materialise<F: Copy + Send + Sync + 'static>() -> F {
-    const { assert!(size_of::<F>() == 0) };
+    // Decided while compiling; `TaskRef::of` has refused such a type with a better text.
+    assert!(size_of::<F>() == 0);
     // SAFETY: a read of zero bytes from a non-null aligned pointer is valid, and `F` has a value, which has no bytes (see above).
     unsafe { NonNull::<F>::dangling().read() }
 }

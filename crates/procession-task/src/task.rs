@@ -27,6 +27,9 @@ pub trait Arguments: Serialize + DeserializeOwned {}
 /// It is implemented for functions of zero to eight parameters; `Args` is the tuple of the parameters. Each parameter and the result
 /// implement `serde::Serialize` and `serde::de::DeserializeOwned`.
 ///
+/// A parameter that borrows (`&str`, `&[u8]`) is refused by the compiler with "implementation of `Deserialize` is not general enough": take
+/// `String`, `Vec<T>` or [`Bytes`](crate::Bytes). `Cow<'_, str>` works and is sent without a copy.
+///
 /// A closure that captures and a `fn` pointer satisfy the bounds but have a size: [`TaskRef::of`](crate::TaskRef::of) refuses them
 /// while compiling.
 ///

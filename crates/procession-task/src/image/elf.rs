@@ -140,3 +140,114 @@ pub(super) fn gnu_build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
         notes = rest.get(id_len.next_multiple_of(4)..)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(kind: u32, flags: u32, offset: u64, address: u64, file_bytes: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        for word in [offset, address, address, file_bytes, file_bytes, 0x1000] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes
+    }
+
+    const BASE: usize = 0x7000_0000;
+
+    fn program(with_relro: bool) -> Vec<u8> {
+        let mut table = [
+            header(PT_LOAD, PF_R, 0, 0, 0x1000),
+            header(PT_LOAD, PF_R | 1, 0x1000, 0x2000, 0x800),
+            header(PT_LOAD, PF_R | PF_W, 0x2000, 0x4000, 0x3000),
+            header(PT_LOAD, 1, 0x5000, 0x9000, 0x1000),
+            header(PT_NOTE, PF_R, 0x200, 0x200, 0x24),
+            header(PT_NOTE, PF_R, 0x2100, 0x4100, 0x24),
+        ]
+        .concat();
+        if with_relro {
+            table.extend(header(PT_GNU_RELRO, PF_R, 0x2000, 0x4000, 0x1000));
+        }
+        table
+    }
+
+    #[test]
+    fn constants_are_read_only_segments_and_relro() {
+        let map = Map::read(BASE, &program(true)).unwrap();
+        assert!(map.holds(BASE, 0x1000) && map.holds(BASE + 0x2000, 0x800));
+        assert!(!map.holds(BASE, 0x1001), "past the end of a segment");
+        assert!(!map.holds(BASE + 0x1800, 8), "in a hole");
+        assert!(
+            map.holds(BASE + 0x4000, 0x1000) && !map.holds(BASE + 0x5000, 8),
+            "written data"
+        );
+        assert!(!map.holds(BASE + 0x9000, 8), "not readable");
+        assert!(!map.holds(usize::MAX - 4, 8));
+        assert_eq!(map.notes.len(), 1, "notes in written data are not read");
+        assert_eq!(map.notes[0], BASE + 0x200..BASE + 0x224);
+
+        let map = Map::read(BASE, &program(false)).unwrap();
+        assert!(
+            map.holds(BASE + 0x5000, 8),
+            "without relro, constants are in written data"
+        );
+    }
+
+    #[test]
+    fn an_image_that_is_not_one_has_no_map() {
+        assert_eq!(Map::read(BASE, &[]), None);
+        assert_eq!(Map::read(BASE, &header(PT_LOAD, PF_R, 0x1000, 0, 8)), None);
+        assert_eq!(program_headers(&[0; 64]), None);
+        let mut elf = [0; 64];
+        elf[..4].copy_from_slice(b"\x7fELF");
+        elf[32] = 64;
+        elf[54] = 56;
+        elf[56] = 2;
+        assert_eq!(program_headers(&elf), Some(64..176));
+        elf[57] = 1;
+        assert_eq!(
+            program_headers(&elf),
+            None,
+            "more than the first page holds"
+        );
+        assert_eq!(program_headers(&elf[..57]), None);
+    }
+
+    #[test]
+    fn the_build_id_is_found_behind_other_notes() {
+        let note = |kind: u8, name: &[u8], id: &[u8]| {
+            let mut bytes = vec![
+                name.len() as u8,
+                0,
+                0,
+                0,
+                id.len() as u8,
+                0,
+                0,
+                0,
+                kind,
+                0,
+                0,
+                0,
+            ];
+            for part in [name, id] {
+                bytes.extend(part);
+                bytes.resize(bytes.len().next_multiple_of(4), 0);
+            }
+            bytes
+        };
+        let notes = [
+            note(5, b"GNU\0", &[1; 16]),
+            note(3, b"Xen\0", &[2]),
+            note(3, b"GNU\0", &[7; 5]),
+        ]
+        .concat();
+        assert_eq!(gnu_build_id(&notes), Some(vec![7; 5]));
+        for end in 0..notes.len() - 3 {
+            assert_eq!(gnu_build_id(&notes[..end]), None, "cut at {end}");
+        }
+        assert_eq!(gnu_build_id(&[0xff; 64]), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! Misuse is a compile error whose text says what to do: `tests/ui`, each file named after the mistake.
+
+/// The expected texts are those of one compiler version; on another, only that the mistakes are errors is known from elsewhere.
+#[test]
+fn mistakes_do_not_compile() {
+    let version = std::process::Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()))
+        .arg("--version")
+        .output()
+        .unwrap();
+    if !version.stdout.starts_with(b"rustc 1.95.") {
+        eprintln!("skipped: the texts are those of rustc 1.95");
+        return;
+    }
+    let cases = trybuild::TestCases::new();
+    // A case that passes makes trybuild build instead of check: the refusal of captures comes only when code is generated.
+    cases.pass("tests/ui/pass/functions.rs");
+    cases.compile_fail("tests/ui/*.rs");
+}

@@ -1,0 +1,3 @@
+//! The library as a shared object.
+
+pub use procession_task;
