@@ -142,7 +142,9 @@ fn say_hello(control: &Socket, boot: &Boot) {
 }
 
 /// The parent-death signal belongs to the thread that started this process. An `exec` of the parent ends that thread; one
-/// that came before step 7 is not seen there, because the pid stays. The parent's end of the socket does not.
+/// that came before step 7 is not seen there, because the pid stays. The parent's end of the socket does not stay. What is
+/// left: the kernel ends the parent's threads before it closes its descriptors, and an `exec` that is between the two
+/// during both steps is missed. Such a child runs until its function ends.
 fn refuse_an_exec(control: &Socket) {
     let mut fds = [PollFd::new(control, PollFlags::empty())];
     let at_once = Timespec {
