@@ -58,17 +58,21 @@ pub(crate) struct Run {
 struct Options {
     scale: Scale,
     save: bool,
-    peers: bool,
     seed: u64,
 }
 
 /// The command.
 pub(crate) fn run(options: &[&str]) -> Result {
-    let options = parse(options)?;
     let root = project::root()?;
-    if options.peers {
-        return peers::run(&root, options.scale == Scale::Quick, options.save);
+    if options.contains(&"--peers") {
+        let others: Vec<&str> = options
+            .iter()
+            .filter(|option| **option != "--peers")
+            .copied()
+            .collect();
+        return peers::run(&root, &others);
     }
+    let options = parse(options)?;
     let run = measure(&root, options.scale, options.seed)?;
     print!("{}", table::text(&run));
     let report = save::report(&root, &run)?;
@@ -83,7 +87,6 @@ fn parse(options: &[&str]) -> Result<Options> {
     let mut parsed = Options {
         scale: Scale::Full,
         save: false,
-        peers: false,
         seed: machine::seed(),
     };
     let mut rest = options.iter();
@@ -92,7 +95,6 @@ fn parse(options: &[&str]) -> Result<Options> {
             "--quick" => parsed.scale = Scale::Quick,
             "--smoke" => parsed.scale = Scale::Smoke,
             "--save" => parsed.save = true,
-            "--peers" => parsed.peers = true,
             "--seed" => {
                 let seed = rest.next().ok_or("--seed needs a number")?;
                 parsed.seed = seed.parse().map_err(|e| format!("--seed {seed}: {e}"))?;

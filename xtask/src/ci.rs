@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde_json::Value;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::project::{self, Result};
@@ -119,9 +120,40 @@ fn loom(sh: &Shell, cargo: &str) -> Result<Done> {
     ))
 }
 
-/// Their outputs are compared by tests; the largest one also runs over this repository.
+/// Their outputs are compared by their tests. The main one also reads this repository's crates: on workers and inline it
+/// has to find the same, and as many Rust files as there are.
 fn examples(sh: &Shell, cargo: &str) -> Result<Done> {
     cmd!(sh, "{cargo} test -p procession-examples").run()?;
+    let survey = |workers: &str| {
+        let program = cmd!(
+            sh,
+            "{cargo} run --quiet -p procession-examples --bin survey --"
+        );
+        program
+            .args(["--json", "--workers", workers, "crates"])
+            .read()
+    };
+    let (on_workers, inline) = (survey("2")?, survey("0")?);
+    if on_workers != inline {
+        return Err(
+            format!("survey differs on workers:\n{on_workers}\nand inline:\n{inline}").into(),
+        );
+    }
+    let summary: Value = serde_json::from_str(&on_workers)?;
+    let rows = summary["extensions"]
+        .as_array()
+        .ok_or("survey printed no `extensions`")?;
+    let found = rows
+        .iter()
+        .find(|row| row["extension"] == "rs")
+        .and_then(|row| row["files"].as_u64());
+    let there = project::files(&sh.current_dir().join("crates"), "rs")?.len() as u64;
+    if found != Some(there) {
+        return Err(
+            format!("survey found {found:?} Rust files in crates, there are {there}").into(),
+        );
+    }
+    println!("survey found the {there} Rust files of crates, on workers and inline");
     Ok(Done::Passed)
 }
 

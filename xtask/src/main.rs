@@ -12,8 +12,8 @@ cargo xtask <command>
 
   bench [--quick | --smoke] [--save] [--seed <n>]
                        500 processes for 500 tasks against a pool: time, CPU and memory, with Python beside it
-  bench --peers [--quick] [--save]
-                       the same work on other systems (Python, loky, joblib, pebble, rayon)
+  bench --peers [--quick] [--save] [...]
+                       the same work on other systems (Python, loky, joblib, pebble, rayon); passes its options on
   tidy                 the rules the compiler does not check: layers, unsafe, documents against code
   ci                   everything a change has to pass
 ";

@@ -6,8 +6,8 @@ use xshell::{Shell, cmd};
 
 use crate::project::{self, Result};
 
-/// Makes `target/venv` once, then runs the benchmark. Needs python3 and, the first time, a way to PyPI.
-pub(crate) fn run(root: &Path, quick: bool, save: bool) -> Result {
+/// Makes `target/venv` once, then runs the benchmark with the caller's other options. Needs python3 and, the first time, a way to PyPI.
+pub(crate) fn run(root: &Path, options: &[&str]) -> Result {
     let sh = Shell::new()?;
     sh.change_dir(root);
     let venv = root.join("target/venv");
@@ -25,9 +25,6 @@ pub(crate) fn run(root: &Path, quick: bool, save: bool) -> Result {
         )
         .run()?;
     }
-    let mut options = Vec::new();
-    options.extend(quick.then_some("--quick"));
-    options.extend(save.then_some("--save"));
     let cargo = project::cargo();
     let peers = cmd!(
         sh,
