@@ -2,6 +2,7 @@
 
 pub(crate) mod cell;
 pub(crate) mod command;
+mod comparison;
 mod html;
 mod machine;
 mod observe;
@@ -47,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) scale: Scale,
     pub(crate) seed: u64,
     pub(crate) seconds: f64,
+    /// The part of all CPUs' time that other programs used meanwhile, from 0 to 1.
+    pub(crate) others: f64,
     /// What was left out, and why.
     pub(crate) notes: Vec<String>,
     pub(crate) failures: Vec<String>,
@@ -108,10 +111,11 @@ fn parse(options: &[&str]) -> Result<Options> {
 fn measure(root: &Path, scale: Scale, seed: u64) -> Result<Run> {
     let machine = Machine::read();
     let plan = Plan::new(scale, &machine, seed);
-    let mut session = Session::new(Observer::new(root)?, machine.cpus);
+    let mut session = Session::new(Observer::new(root)?, machine.cpus)?;
     session.run(&plan)?;
     let mut notes = plan.notes;
-    notes.extend(machine.busy());
+    let others = session.others()?;
+    notes.extend(verdict::busy(others));
     notes.extend(session.never());
     let rows = summary::rows(&session.rounds);
     Ok(Run {
@@ -120,7 +124,8 @@ fn measure(root: &Path, scale: Scale, seed: u64) -> Result<Run> {
         seconds: session.seconds(),
         notes,
         failures: session.failures(),
-        verdict: verdict::sentences(&rows, machine.cpus),
+        others,
+        verdict: verdict::sentences(&rows, machine.cpus, others),
         machine: machine.finished(),
         rows,
         rounds: session.rounds,

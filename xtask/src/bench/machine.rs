@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
@@ -60,12 +60,6 @@ impl Machine {
         }
     }
 
-    /// A warning when others were using the machine before the run began.
-    pub(crate) fn busy(&self) -> Option<String> {
-        let (before, _) = self.load;
-        (before > 0.5).then(|| format!("the machine was busy (load {before:.2}): only ratios inside this run mean something"))
-    }
-
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         let python = self.python.as_deref().unwrap_or("no python3");
@@ -75,6 +69,19 @@ impl Machine {
             self.date, self.cpu, self.cpus, self.memory_mib, self.kernel, self.rustc
         )
     }
+}
+
+/// CPU time that everything on this machine has used since it was started, what a host took away included.
+pub(crate) fn used_by_all() -> Duration {
+    // The fields are user, nice, system, idle, iowait, irq, softirq, steal, in hundredths of a second.
+    const IDLE: [usize; 2] = [3, 4];
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks = line.split_whitespace().skip(1).take(8).enumerate();
+    let busy = ticks
+        .filter(|(field, _)| !IDLE.contains(field))
+        .filter_map(|(_, ticks)| ticks.parse::<u64>().ok());
+    Duration::from_millis(busy.sum::<u64>() * 10)
 }
 
 /// A seed that differs from run to run; it is printed and kept with the figures.

@@ -7,8 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Round;
 use super::cell::Cell;
+use super::machine;
 use super::observe::Observer;
 use super::plan::Plan;
+use super::usage::Usage;
 use crate::project::Result;
 
 /// What a session leaves behind.
@@ -16,6 +18,8 @@ pub(crate) struct Session {
     observer: Observer,
     cpus: usize,
     started: Instant,
+    all_before: Duration,
+    own_before: Usage,
     budget: Option<Duration>,
     pub(crate) rounds: Vec<Round>,
     failures: BTreeMap<String, usize>,
@@ -25,17 +29,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(observer: Observer, cpus: usize) -> Session {
-        Session {
+    pub(crate) fn new(observer: Observer, cpus: usize) -> Result<Session> {
+        Ok(Session {
             observer,
             cpus,
             started: Instant::now(),
+            all_before: machine::used_by_all(),
+            own_before: Usage::now()?,
             budget: None,
             rounds: Vec::new(),
             failures: BTreeMap::new(),
             left_out: BTreeSet::new(),
             took: BTreeMap::new(),
-        }
+        })
     }
 
     /// Runs every round there is time for, behind a progress bar.
@@ -58,6 +64,13 @@ impl Session {
 
     pub(crate) fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
+    }
+
+    /// The part of all CPUs' time that went to programs other than the rounds and their observer, from 0 to 1.
+    pub(crate) fn others(&self) -> Result<f64> {
+        let all = machine::used_by_all().saturating_sub(self.all_before);
+        let own = Usage::now()?.since(&self.own_before).cpu;
+        Ok(all.saturating_sub(own).as_secs_f64() / (self.seconds() * self.cpus as f64))
     }
 
     /// One line for each distinct failure.

@@ -71,11 +71,12 @@ pub(crate) fn markdown(run: &Run) -> String {
 /// How the figures were made, in one paragraph.
 pub(crate) fn how(run: &Run) -> String {
     format!(
-        "{} rounds in {:.0} s, each in a fresh process, order shuffled by seed {}. Wall: from before the first process to after \
+        "{} rounds in {:.0} s (other programs used {:.0} % of the CPUs), each in a fresh process, order shuffled by seed {}. Wall: from before the first process to after \
          the last join. CPU and context switches: the round's process and its children. Memory: PSS of the round's process and \
          all descendants; kernel memory is not in it; sampled as they come, exact when held (read with the clock stopped).",
         run.rounds.len(),
         run.seconds,
+        run.others * 100.0,
         run.seed
     )
 }

@@ -1,8 +1,7 @@
 //! Where the claim holds in this run and where it does not, in words and from the figures alone. Has no opinion of its own.
 
-use std::fmt;
-
 use super::cell::{Cell, Kind, Mode, Shape, System};
+use super::comparison::{BUSY, Comparison, Verdict};
 use super::plan::POOL;
 use super::summary::{Row, Spread};
 use crate::project::Result;
@@ -13,49 +12,8 @@ const SYSTEMS: [System; 4] = [
     System::PythonForkserver,
     System::PythonSpawn,
 ];
-/// A ratio from which on the claim holds strongly.
-const STRONG: f64 = 2.0;
-/// Ratios nearer to one than this show no difference.
-const NOISE: f64 = 0.05;
-
-/// What a ratio (processes / pool) says about the claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Strongly,
-    Weakly,
-    Undecided,
-    False,
-}
-
-/// Processes against a pool in one figure.
-struct Comparison {
-    processes: Spread,
-    pool: Spread,
-    rounds: usize,
-}
-
-impl Comparison {
-    fn ratio(&self) -> f64 {
-        self.processes.median / self.pool.median
-    }
-
-    fn verdict(&self) -> Verdict {
-        let ratio = self.ratio();
-        let apart = self.processes.min > self.pool.max || self.pool.min > self.processes.max;
-        if (ratio - 1.0).abs() < NOISE || !apart {
-            Verdict::Undecided
-        } else if ratio >= STRONG {
-            Verdict::Strongly
-        } else if ratio > 1.0 {
-            Verdict::Weakly
-        } else {
-            Verdict::False
-        }
-    }
-}
-
 /// All sentences; the last ones say the whole in short.
-pub(crate) fn sentences(rows: &[Row], cpus: usize) -> Vec<String> {
+pub(crate) fn sentences(rows: &[Row], cpus: usize, others: f64) -> Vec<String> {
     let mut sentences = Vec::new();
     let mut short = Vec::new();
     for system in SYSTEMS {
@@ -63,10 +21,20 @@ pub(crate) fn sentences(rows: &[Row], cpus: usize) -> Vec<String> {
         sentences.extend(space.as_ref().map(|space| space_sentence(system, space)));
         let times: Vec<(Kind, Comparison)> = [Kind::Nothing, Kind::Compute, Kind::Wait]
             .into_iter()
-            .filter_map(|kind| Some((kind, time(rows, system, kind, POOL)?)))
+            .filter_map(|kind| Some((kind, time(rows, system, kind, POOL, others)?)))
             .collect();
         for (kind, comparison) in &times {
-            sentences.push(time_sentence(rows, system, *kind, comparison, cpus));
+            let other = time(rows, system, *kind, cpus, others).filter(|_| cpus != POOL);
+            let tasks = tasks(rows, system, *kind, Mode::AsTheyCome);
+            let mut sentence = time_sentence(system, tasks, *kind, comparison);
+            sentence.extend(other.map(|other| {
+                format!(
+                    " (Pool of {cpus}: {:.2} times, {}.)",
+                    other.ratio(),
+                    other.verdict()
+                )
+            }));
+            sentences.push(sentence);
         }
         short.extend(in_short(system, space.as_ref(), &times));
     }
@@ -75,7 +43,13 @@ pub(crate) fn sentences(rows: &[Row], cpus: usize) -> Vec<String> {
     sentences
 }
 
-/// The smoke's own check: the space claim holds for every system that was measured.
+/// A warning when others used the machine during the run.
+pub(crate) fn busy(others: f64) -> Option<String> {
+    let part = others * 100.0;
+    (others > BUSY).then(|| format!("other programs used {part:.0} % of the CPUs' time: only large ratios of times mean something"))
+}
+
+/// The smoke's own check: a process for each task takes more memory than a pool.
 pub(crate) fn smoke(rows: &[Row]) -> Result {
     let Some(ours) = space(rows, System::Procession) else {
         return Err("the smoke measured no memory".into());
@@ -93,21 +67,25 @@ pub(crate) fn smoke(rows: &[Row]) -> Result {
 fn space(rows: &[Row], system: System) -> Option<Comparison> {
     let row = |shape| find(rows, system, Kind::Nothing, Mode::Held, shape);
     let (processes, pool) = (row(Shape::Processes)?, row(Shape::Pool(POOL))?);
-    Some(Comparison {
-        processes: processes.memory_mib,
-        pool: pool.memory_mib,
-        rounds: processes.rounds.min(pool.rounds),
-    })
+    Some(Comparison::of_space(processes.memory_mib, pool.memory_mib))
 }
 
-fn time(rows: &[Row], system: System, kind: Kind, workers: usize) -> Option<Comparison> {
+fn time(
+    rows: &[Row],
+    system: System,
+    kind: Kind,
+    workers: usize,
+    others: f64,
+) -> Option<Comparison> {
     let row = |shape| find(rows, system, kind, Mode::AsTheyCome, shape);
     let (processes, pool) = (row(Shape::Processes)?, row(Shape::Pool(workers))?);
-    Some(Comparison {
-        processes: processes.wall_ms,
-        pool: pool.wall_ms,
-        rounds: processes.rounds.min(pool.rounds),
-    })
+    let rounds = processes.rounds.min(pool.rounds);
+    Some(Comparison::of_time(
+        processes.wall_ms,
+        pool.wall_ms,
+        rounds,
+        others,
+    ))
 }
 
 fn find(rows: &[Row], system: System, kind: Kind, mode: Mode, shape: Shape) -> Option<&Row> {
@@ -123,55 +101,26 @@ fn tasks(rows: &[Row], system: System, kind: Kind, mode: Mode) -> usize {
 
 fn space_sentence(system: System, space: &Comparison) -> String {
     format!(
-        "Space, {system}: a process for each task, all alive, took {} MiB, the pool of {POOL} {} MiB: {:.1} times as much. {}",
+        "Space, {system}: a process for each task, all alive, took {} MiB, the pool of {POOL} {} MiB: {:.1} times as much. The claim {}.",
         figure(space.processes),
         figure(space.pool),
         space.ratio(),
-        claim(space)
+        space.verdict()
     )
 }
 
-fn time_sentence(
-    rows: &[Row],
-    system: System,
-    kind: Kind,
-    time_8: &Comparison,
-    cpus: usize,
-) -> String {
-    let tasks = tasks(rows, system, kind, Mode::AsTheyCome);
+fn time_sentence(system: System, tasks: usize, kind: Kind, time: &Comparison) -> String {
     let mut text = format!(
-        "Time, {system}, {tasks} tasks of {kind}: {} ms as processes, {} ms on the pool of {POOL}: {:.2} times as long. {}",
-        figure(time_8.processes),
-        figure(time_8.pool),
-        time_8.ratio(),
-        claim(time_8)
+        "Time, {system}, {tasks} tasks of {kind}: {} ms as processes, {} ms on the pool of {POOL}: {:.2} times as long. The claim {}.",
+        figure(time.processes),
+        figure(time.pool),
+        time.ratio(),
+        time.verdict()
     );
-    if let Some(other) = time(rows, system, kind, cpus).filter(|_| cpus != POOL) {
-        text += &format!(
-            " (Pool of {cpus}: {:.2} times, {}.)",
-            other.ratio(),
-            other.verdict()
-        );
-    }
-    if kind == Kind::Wait && time_8.verdict() == Verdict::False {
+    if kind == Kind::Wait && time.verdict() == Verdict::False {
         text += " Processes overlap their waiting; a pool waits for as many tasks at once as it has workers.";
     }
     text
-}
-
-fn claim(comparison: &Comparison) -> String {
-    let once = if comparison.rounds == 1 {
-        " (one round only)"
-    } else {
-        ""
-    };
-    match comparison.verdict() {
-        Verdict::Undecided if (comparison.ratio() - 1.0).abs() < NOISE => {
-            format!("No difference{once}.")
-        }
-        Verdict::Undecided => "The rounds overlap, so this run decides nothing.".to_string(),
-        verdict => format!("The claim {verdict}{once}."),
-    }
 }
 
 /// The project's 500 processes against Python's, where both were measured.
@@ -226,56 +175,5 @@ pub(crate) fn figure(spread: Spread) -> String {
         )
     } else {
         format!("{:.digits$}", spread.median)
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Verdict::Strongly => "holds strongly",
-            Verdict::Weakly => "holds weakly",
-            Verdict::Undecided => "is undecided",
-            Verdict::False => "is false here",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Comparison, Verdict};
-    use crate::bench::summary::Spread;
-
-    fn verdict(processes: [f64; 3], pool: [f64; 3]) -> Verdict {
-        let spread = |[min, median, max]: [f64; 3]| Spread { min, median, max };
-        Comparison {
-            processes: spread(processes),
-            pool: spread(pool),
-            rounds: 3,
-        }
-        .verdict()
-    }
-
-    #[test]
-    fn a_verdict_follows_the_ratio_only_when_the_rounds_do_not_overlap() {
-        assert_eq!(
-            verdict([340.0, 350.0, 360.0], [13.0, 14.0, 15.0]),
-            Verdict::Strongly
-        );
-        assert_eq!(
-            verdict([2_800.0, 2_876.0, 2_900.0], [2_500.0, 2_536.0, 2_600.0]),
-            Verdict::Weakly
-        );
-        assert_eq!(
-            verdict([390.0, 396.0, 400.0], [650.0, 657.0, 660.0]),
-            Verdict::False
-        );
-        assert_eq!(
-            verdict([390.0, 396.0, 700.0], [390.0, 657.0, 660.0]),
-            Verdict::Undecided
-        );
-        assert_eq!(
-            verdict([102.0, 102.0, 102.0], [100.0, 100.0, 100.0]),
-            Verdict::Undecided
-        );
     }
 }
