@@ -36,7 +36,7 @@ pub(crate) fn page(run: &Run) -> String {
             row.memory_mib
         });
     }
-    body += &list("Left out", &run.notes);
+    body += &list("Notes", &run.notes);
     body += &list("Failed", &run.failures);
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>500 processes against a pool</title>\

@@ -60,7 +60,7 @@ pub(crate) fn markdown(run: &Run) -> String {
         }
     }
     if !run.notes.is_empty() || !run.failures.is_empty() {
-        text += "\n## Left out\n\n";
+        text += "\n## Notes\n\n";
     }
     for note in run.notes.iter().chain(&run.failures) {
         let _ = writeln!(text, "- {note}");
