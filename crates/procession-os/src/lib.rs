@@ -150,6 +150,7 @@ pub mod words;
 
 mod abandoned;
 mod fault;
+mod forked;
 mod memfd;
 mod sys;
 
@@ -157,6 +158,7 @@ pub use child::{Child, Signal};
 pub use clock::monotonic_ns;
 pub use error::{Error, Result};
 pub use fault::FatalNote;
+pub use forked::is_forked_copy;
 pub use limits::{check_descriptors, cpu_count};
 pub use memfd::{memfd_with, read_all};
 pub use segment::Segment;

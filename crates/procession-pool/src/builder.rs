@@ -1,7 +1,7 @@
 //! How a pool is configured and started.
 
 use std::ffi::OsString;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
@@ -19,6 +19,9 @@ pub const WORKERS_VARIABLE: &str = "PROCESSION_WORKERS";
 /// Most workers one pool may have.
 pub const MAX_WORKERS: usize = 16_384;
 
+/// Offset, fingerprint and encoded arguments of an initializer.
+type Initializer = (i64, u64, Arc<Vec<u8>>);
+
 /// Configures a pool; made by [`Pool::builder`].
 ///
 /// ```
@@ -34,7 +37,7 @@ pub const MAX_WORKERS: usize = 16_384;
 pub struct PoolBuilder {
     workers: Option<usize>,
     name: Option<String>,
-    initializer: Option<Result<(i64, u64, Arc<Vec<u8>>), Error>>,
+    initializer: Option<Result<Initializer, Error>>,
     /// The initializer for an inline pool, which runs it in the caller.
     inline_initializer: Option<TaskRef>,
     env: Vec<(OsString, Option<OsString>)>,
@@ -68,7 +71,10 @@ impl PoolBuilder {
                 self.inline_initializer = Some(task);
                 let mut bytes = Vec::new();
                 codec::encode(&args, &mut bytes, &Limits::default()).map_err(|e| {
-                    Error::message(format!("cannot encode the arguments of the initializer {}: {e}", task.name()))
+                    Error::message(format!(
+                        "cannot encode the arguments of the initializer {}: {e}",
+                        task.name()
+                    ))
                 })?;
                 Ok((task.offset(), task.fingerprint(), Arc::new(bytes)))
             });
@@ -99,7 +105,9 @@ impl PoolBuilder {
             None => default_workers()?,
         };
         if workers > MAX_WORKERS {
-            return Err(Error::message(format!("cannot make a pool of {workers} workers: the most is {MAX_WORKERS}")));
+            return Err(Error::message(format!(
+                "cannot make a pool of {workers} workers: the most is {MAX_WORKERS}"
+            )));
         }
         let spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
@@ -126,7 +134,9 @@ fn default_workers() -> Result<usize, Error> {
 }
 
 fn invalid_workers(text: &str) -> Error {
-    Error::message(format!("cannot size a pool: {WORKERS_VARIABLE} is {text:?}, which is not a number of workers"))
+    Error::message(format!(
+        "cannot size a pool: {WORKERS_VARIABLE} is {text:?}, which is not a number of workers"
+    ))
 }
 
 fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error> {
@@ -134,7 +144,12 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
         let mut output = Vec::new();
         task.descriptor()
             .call(args, &mut output, &Limits::default())
-            .map_err(|failure| Error::from(procession_worker::TaskError::from_failure(task.name(), failure)))?;
+            .map_err(|failure| {
+                Error::from(procession_worker::TaskError::from_failure(
+                    task.name(),
+                    failure,
+                ))
+            })?;
     }
     Ok(Pool::with(None, None, spec.max_frame))
 }
@@ -142,7 +157,12 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
 fn start(spec: WorkerSpec, workers: usize) -> Result<Pool, Error> {
     let count = u32::try_from(workers).unwrap_or(u32::MAX);
     let max_frame = spec.max_frame;
-    let shared = Arc::new(Shared::new(Core::new(CoreConfig::new(count)), workers, Watch::new()?, spec));
+    let shared = Arc::new(Shared::new(
+        Core::new(CoreConfig::new(count)),
+        workers,
+        Watch::new()?,
+        spec,
+    ));
     let to_start = {
         let mut driver = shared.lock();
         driver.open(now_ns())
@@ -165,7 +185,5 @@ fn start(spec: WorkerSpec, workers: usize) -> Result<Pool, Error> {
             shared.lock().abandon();
             Error::message(format!("cannot start the pool's thread: {e}"))
         })?;
-    // A first look at what arrived before the thread was there.
-    drop(shared.ended.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Pool::with(Some(shared), Some(thread), max_frame))
 }

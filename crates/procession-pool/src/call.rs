@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec};
-use crate::driver::{Shared, Submission, parts::Payload, parts::Segment, payload_of, single};
+use crate::driver::{
+    Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of, single,
+};
 use crate::map::{Collector, Encoder, encode_error};
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Source};
@@ -38,12 +40,13 @@ thread_local! {
     static SCRATCH: StdCell<Vec<u8>> = const { StdCell::new(Vec::new()) };
 }
 
-/// A scratch buffer above this is given back.
-const KEEP_SCRATCH: usize = 64 * 1024;
-
 impl<'p, F: Copy> Call<'p, F> {
     pub(crate) fn new(pool: &'p Pool, task: F) -> Call<'p, F> {
-        Call { pool, task, chunk: None }
+        Call {
+            pool,
+            task,
+            chunk: None,
+        }
     }
 
     /// Sends `items` of a map together, the last chunk maybe fewer; without it chunks adapt to the work.
@@ -87,7 +90,8 @@ impl<'p, F: Copy> Call<'p, F> {
         let task = match TaskRef::of::<F, Args>(self.task) {
             Ok(task) => task,
             Err(e) => {
-                let error = TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string());
+                let error =
+                    TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string());
                 return Source::ready(Err(error), e.name());
             }
         };
@@ -104,24 +108,48 @@ impl<'p, F: Copy> Call<'p, F> {
                         Some(raw) => Payload::Short(raw),
                         None => payload_of(std::mem::take(&mut item)),
                     };
-                    self.hand_in(shared, task, payload, single(), Cell::pending(), waits)
+                    self.hand_in(
+                        shared,
+                        Handed {
+                            task,
+                            payload,
+                            spec: single(),
+                            cell: Cell::pending(),
+                            waits,
+                        },
+                        &mut item,
+                    )
                 }
             },
         };
-        if item.capacity() <= KEEP_SCRATCH {
+        if item.capacity() <= KEEP_SPARE {
             SCRATCH.set(item);
         }
         source
     }
 
-    fn hand_in(&self, shared: &Arc<Shared>, task: TaskRef, payload: Payload, spec: JobSpec, cell: Cell, waits: bool) -> Source {
+    fn hand_in(&self, shared: &Arc<Shared>, handed: Handed, spare: &mut Vec<u8>) -> Source {
+        let Handed {
+            task,
+            payload,
+            spec,
+            cell,
+            waits,
+        } = handed;
         if !shared.is_ours() {
             let text = "this pool is a copy made by fork; only the original process can use it";
-            return Source::ready(Err(TaskError::new(TaskErrorKind::Closed, task.name()).with_detail(text)), task.name());
+            let error = TaskError::new(TaskErrorKind::Closed, task.name()).with_detail(text);
+            return Source::ready(Err(error), task.name());
         }
         let cell = Arc::new(cell);
-        let submission = Submission { task, payload, spec, cell: Arc::clone(&cell), waits };
-        match shared.submit(submission) {
+        let submission = Submission {
+            task,
+            payload,
+            spec,
+            cell: Arc::clone(&cell),
+            waits,
+        };
+        match shared.submit(submission, spare) {
             Ok((job, id)) => Source {
                 shared: Some(Arc::clone(shared)),
                 cell,
@@ -146,7 +174,10 @@ impl<'p, F: Copy> Call<'p, F> {
             Ok(()) => Ok(Raw::new(&output)),
             Err(failure) => Err(TaskError::from_failure(task.name(), failure)),
         };
-        Source { max_frame: self.pool.max_frame, ..Source::ready(outcome, task.name()) }
+        Source {
+            max_frame: self.pool.max_frame,
+            ..Source::ready(outcome, task.name())
+        }
     }
 
     /// See [`Pool::map`].
@@ -220,7 +251,11 @@ impl<'p, F: Copy> Call<'p, F> {
             collector.collect(source);
             collector.all(items, refused, source)
         });
-        let check = if failed { |_: &Source| false } else { |source: &Source| !source.cell.has_failed() };
+        let check = if failed {
+            |_: &Source| false
+        } else {
+            |source: &Source| !source.cell.has_failed()
+        };
         AsyncResult::new(source, read, check)
     }
 
@@ -242,7 +277,10 @@ impl<'p, F: Copy> Call<'p, F> {
                 map.finish(&mut collector);
                 collector.each(map.encoder.read, map.encoder.take_refused(), &map.source)
             }
-            Err(e) => items.enumerate().map(|(at, _)| Err(e.clone().with_item(at))).collect(),
+            Err(e) => items
+                .enumerate()
+                .map(|(at, _)| Err(e.clone().with_item(at)))
+                .collect(),
         }
     }
 
@@ -253,8 +291,9 @@ impl<'p, F: Copy> Call<'p, F> {
         Args: Arguments,
         I: IntoIterator<Item = Args>,
     {
-        let task = TaskRef::of::<F, Args>(self.task)
-            .map_err(|e| TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string()))?;
+        let task = TaskRef::of::<F, Args>(self.task).map_err(|e| {
+            TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
+        })?;
         let chunk = match self.chunk {
             None => Chunk::Auto,
             Some(0) => {
@@ -268,14 +307,35 @@ impl<'p, F: Copy> Call<'p, F> {
         let Some(shared) = &self.pool.shared else {
             return Ok(self.map_inline(task, items, encoder, stop_on_failure));
         };
-        let spec = JobSpec { items: 0, open: true, chunk, stop_on_failure, profile: 0 };
-        let source = self.hand_in(shared, task, Payload::Many(Vec::new()), spec, Cell::pending_map(), true);
-        let Some(job) = source.job else {
-            return Err(source.cell.read(|outcome| outcome.as_ref().err().cloned()).flatten().unwrap_or_else(|| {
-                TaskError::new(TaskErrorKind::Closed, task.name())
-            }));
+        let spec = JobSpec {
+            items: 0,
+            open: true,
+            chunk,
+            stop_on_failure,
+            profile: 0,
         };
-        let mut map = Map { source, open: Some((Arc::clone(shared), job)), encoder };
+        let (payload, cell) = (Payload::Many(Vec::new()), Cell::pending_map());
+        let handed = Handed {
+            task,
+            payload,
+            spec,
+            cell,
+            waits: true,
+        };
+        // A map keeps its own buffers: this one says that no spare is wanted.
+        let source = self.hand_in(shared, handed, &mut Vec::with_capacity(1));
+        let Some(job) = source.job else {
+            return Err(source
+                .cell
+                .read(|outcome| outcome.as_ref().err().cloned())
+                .flatten()
+                .unwrap_or_else(|| TaskError::new(TaskErrorKind::Closed, task.name())));
+        };
+        let mut map = Map {
+            source,
+            open: Some((Arc::clone(shared), job)),
+            encoder,
+        };
         for args in items {
             if map.encoder.push(&args) {
                 map.hand_out(false);
@@ -288,7 +348,13 @@ impl<'p, F: Copy> Call<'p, F> {
         Ok(map)
     }
 
-    fn map_inline<Args, I>(&self, task: TaskRef, items: I, mut encoder: Encoder, stop_on_failure: bool) -> Map
+    fn map_inline<Args, I>(
+        &self,
+        task: TaskRef,
+        items: I,
+        mut encoder: Encoder,
+        stop_on_failure: bool,
+    ) -> Map
     where
         F: Task<Args>,
         Args: Arguments,
@@ -317,9 +383,28 @@ impl<'p, F: Copy> Call<'p, F> {
             }
         }
         cell.finish(&mut Default::default());
-        let source = Source { cell: Arc::new(cell), ..Source::ready(Ok(Raw::new(&[])), task.name()) };
-        Map { source: Source { max_frame: self.pool.max_frame, ..source }, open: None, encoder }
+        let source = Source {
+            cell: Arc::new(cell),
+            ..Source::ready(Ok(Raw::new(&[])), task.name())
+        };
+        Map {
+            source: Source {
+                max_frame: self.pool.max_frame,
+                ..source
+            },
+            open: None,
+            encoder,
+        }
     }
+}
+
+/// An encoded submission on its way to the driver.
+struct Handed {
+    task: TaskRef,
+    payload: Payload,
+    spec: JobSpec,
+    cell: Cell,
+    waits: bool,
 }
 
 /// What a failing item does to its map.
@@ -351,7 +436,9 @@ impl Map {
     fn finish<R: DeserializeOwned>(&mut self, collector: &mut Collector<R>) {
         let source = &self.source;
         if let Some(shared) = &source.shared {
-            shared.wait(&[&source.cell], source.job, None, &mut || collector.collect(source));
+            shared.wait(&[&source.cell], source.job, None, &mut || {
+                collector.collect(source)
+            });
         }
         collector.collect(source);
     }

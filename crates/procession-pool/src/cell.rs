@@ -105,8 +105,15 @@ impl Cell {
     }
 
     fn with(done: bool, outcome: Outcome) -> Cell {
-        let inner = Inner { outcome, threads: Vec::new(), waker: None };
-        Cell { done: AtomicBool::new(done), inner: Mutex::new(inner) }
+        let inner = Inner {
+            outcome,
+            threads: Vec::new(),
+            waker: None,
+        };
+        Cell {
+            done: AtomicBool::new(done),
+            inner: Mutex::new(inner),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

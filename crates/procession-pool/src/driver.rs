@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
 use procession_task::descriptor::TaskRef;
-use procession_worker::handle::{Replies, Worker, WorkerSpec, now_ns};
 use procession_worker::handle::Bell;
+use procession_worker::handle::{Replies, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 use procession_worker::{Error, PanicReport, TaskId};
 
@@ -56,6 +56,12 @@ pub(crate) struct Driver {
     parked: Vec<(usize, Thread)>,
     next_task: u64,
     cpus: usize,
+    /// Task and profile of the last submission: tasks repeat.
+    last_profile: (i64, u32),
+    /// When the pool's own thread looks at its timers next, if nothing wakes it before.
+    loop_looks_at: u64,
+    /// Polls in a row that ended in a sleep.
+    vain_polls: u32,
     /// Futures wait: bells for the pool's own thread are for every reply.
     prompt: bool,
     /// Replies that carried an error.
@@ -86,6 +92,9 @@ impl Shared {
             parked: Vec::new(),
             next_task: 1,
             cpus,
+            last_profile: (0, u32::MAX),
+            loop_looks_at: 0,
+            vain_polls: 0,
             prompt: false,
             failed_replies: 0,
             max_frame: spec.max_frame,
@@ -104,7 +113,7 @@ impl Shared {
 
     /// False in a copy of the process made by `fork`: its links and children belong to the original.
     pub(crate) fn is_ours(&self) -> bool {
-        self.owner == std::process::id()
+        !procession_worker::is_forked_copy()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Driver> {
@@ -114,6 +123,12 @@ impl Shared {
     /// Lets go of the lock, then wakes whom the changes made under it concern.
     pub(crate) fn unlock(&self, mut driver: MutexGuard<'_, Driver>) {
         driver.flush(None);
+        if let Some(at) = driver.core.next_timer()
+            && at < driver.loop_looks_at
+        {
+            driver.loop_looks_at = at;
+            driver.parts.call_loop = true;
+        }
         let wakes = std::mem::take(&mut driver.parts.wakes);
         let call_loop = std::mem::take(&mut driver.parts.call_loop);
         let changed = std::mem::take(&mut driver.parts.changed);
@@ -129,11 +144,21 @@ impl Shared {
     }
 
     /// Hands a job to the scheduler.
-    pub(crate) fn submit(&self, submission: Submission) -> Result<(JobId, TaskId), Refused> {
+    ///
+    /// `spare` is exchanged for a buffer of a finished job, if there is one: reused memory is several times
+    /// faster than fresh memory, whose page faults cost more than the copy.
+    pub(crate) fn submit(
+        &self,
+        submission: Submission,
+        spare: &mut Vec<u8>,
+    ) -> Result<(JobId, TaskId), Refused> {
         let mut driver = self.lock();
         let waits = submission.waits;
         let id = TaskId(driver.next_task);
         let job = driver.submit(submission, id)?;
+        if spare.capacity() == 0 {
+            *spare = std::mem::take(&mut driver.parts.spare);
+        }
         if waits && driver.drainer.is_none() {
             driver.flush(Some(job));
         }
@@ -158,25 +183,46 @@ impl Shared {
 impl Driver {
     fn submit(&mut self, submission: Submission, id: TaskId) -> Result<JobId, Refused> {
         let now = now_ns();
-        let Submission { task, payload, mut spec, cell, .. } = submission;
+        let Submission {
+            task,
+            payload,
+            mut spec,
+            cell,
+            ..
+        } = submission;
         spec.profile = self.profile(task);
+        let profile = spec.profile;
         // Effects may name the job before `submit` returns, so its place is filled in first.
         let place = self.core.next_id();
-        self.parts.settle(place, JobData { job: place, task, id, payload, cell });
+        self.parts.settle(
+            place,
+            JobData {
+                job: place,
+                task,
+                profile,
+                id,
+                payload,
+                cell,
+            },
+        );
         let job = self.core.submit(spec, now, &mut self.parts);
         if job.is_err() {
             self.parts.unsettle(place);
         }
         self.next_task += 1;
-        if self.next_task % 32 == 0 && self.drainer.is_none() {
+        if self.next_task.is_multiple_of(32) && self.drainer.is_none() {
             self.collect_all(false, now);
         }
         job
     }
 
     fn profile(&mut self, task: TaskRef) -> u32 {
-        let next = self.parts.profiles.len() as u32;
-        *self.parts.profiles.entry(task.offset()).or_insert(next)
+        if self.last_profile.0 != task.offset() {
+            let next = self.parts.profiles.len() as u32;
+            let profile = *self.parts.profiles.entry(task.offset()).or_insert(next);
+            self.last_profile = (task.offset(), profile);
+        }
+        self.last_profile.1
     }
 
     /// Publishes what was written since the last flush. A link nobody watches gets a bell first, so that its
@@ -192,29 +238,46 @@ impl Driver {
         for at in std::mem::take(&mut self.parts.dirty) {
             let slot = Slot(at);
             let bell_at = self.bell_at(slot, waiting_for);
-            let Some(seat) = self.parts.seat(slot) else { continue };
+            let Some(seat) = self.parts.seat(slot) else {
+                continue;
+            };
             seat.dirty = false;
-            let Some(worker) = &mut seat.worker else { continue };
+            let Some(worker) = &mut seat.worker else {
+                continue;
+            };
             if waiting_for.is_some() {
                 worker.ask(Bell::Poller, bell_at);
             } else if worker.asked() == Bell::Silent || (!watched && worker.asked() != Bell::Loop) {
                 worker.ask(Bell::Loop, bell_at);
             }
-            worker.allow_spin(if spin { WORKER_SPIN } else { std::time::Duration::ZERO });
+            worker.allow_spin(if spin {
+                WORKER_SPIN
+            } else {
+                std::time::Duration::ZERO
+            });
             worker.flush();
         }
     }
 
     /// Whether there is a free CPU for one more spinning thread beside every worker that has work.
     fn spin_allowed(&self) -> bool {
-        let busy = self.parts.seats.iter().filter(|s| s.worker.as_ref().is_some_and(|w| w.frames() > 0));
+        let busy = self
+            .parts
+            .seats
+            .iter()
+            .filter(|s| s.worker.as_ref().is_some_and(|w| w.frames() > 0));
         busy.count() < self.cpus
     }
 
     /// From which call on a bell is wanted: when the awaited job is done; else in time to hand out more;
     /// else when the worker runs dry.
     fn bell_at(&self, slot: Slot, waiting_for: Option<JobId>) -> u64 {
-        let Some(worker) = self.parts.seats.get(slot.index()).and_then(|seat| seat.worker.as_ref()) else {
+        let Some(worker) = self
+            .parts
+            .seats
+            .get(slot.index())
+            .and_then(|seat| seat.worker.as_ref())
+        else {
             return u64::MAX;
         };
         match waiting_for.and_then(|job| self.core.frame_of(job, slot)) {
@@ -229,7 +292,12 @@ impl Driver {
     pub(crate) fn collect_all(&mut self, staged: bool, now: u64) -> bool {
         let mut progress = false;
         for at in 0..self.parts.seats.len() {
-            let busy = self.parts.seats.get(at).and_then(|s| s.worker.as_ref()).is_some_and(|w| w.frames() > 0);
+            let busy = self
+                .parts
+                .seats
+                .get(at)
+                .and_then(|s| s.worker.as_ref())
+                .is_some_and(|w| w.frames() > 0);
             if busy {
                 progress |= self.collect(Slot(at as u32), staged, now);
             }
@@ -239,7 +307,9 @@ impl Driver {
 
     /// Collects the replies of one worker and continues what is streamed to it.
     pub(crate) fn collect(&mut self, slot: Slot, staged: bool, now: u64) -> bool {
-        let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) else { return false };
+        let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) else {
+            return false;
+        };
         let pumped = worker.is_streaming() && worker.pump() > 0;
         match worker.collect(staged) {
             Ok(0) => pumped,
@@ -260,7 +330,9 @@ impl Driver {
 
     /// Hands the whole frames in `inbox` to the jobs they answer; returns the bytes used.
     fn deliver(&mut self, slot: Slot, inbox: &[u8], now: u64) -> usize {
-        let Some(who) = self.parts.seat(slot).and_then(|s| s.incarnation) else { return inbox.len() };
+        let Some(who) = self.parts.seat(slot).and_then(|s| s.incarnation) else {
+            return inbox.len();
+        };
         self.measure(slot);
         let Driver { core, parts, .. } = self;
         let mut replies = Replies::new(inbox);
@@ -302,7 +374,8 @@ impl Driver {
         let wanted = replies.wanted();
         self.failed_replies += failures;
         if wanted > self.max_reply() {
-            self.parts.violate(slot, "it announced a result above the size limit".into());
+            self.parts
+                .violate(slot, "it announced a result above the size limit".into());
         }
         used
     }
@@ -313,17 +386,24 @@ impl Driver {
 
     /// Passes on how long the items took since the last look, by the worker's own account.
     fn measure(&mut self, slot: Slot) {
-        let Some((job, _, _)) = self.core.front(slot) else { return };
-        let Some(profile) = self.parts.known_job(job).and_then(|data| self.parts.profiles.get(&data.task.offset())) else {
+        let Some((job, _, _)) = self.core.front(slot) else {
             return;
         };
-        let Some(seat) = self.parts.seats.get_mut(slot.index()) else { return };
-        let (Some(worker), Some(who)) = (&seat.worker, seat.incarnation) else { return };
+        let Some(profile) = self.parts.known_job(job).map(|data| data.profile) else {
+            return;
+        };
+        let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
+            return;
+        };
+        let (Some(worker), Some(who)) = (&seat.worker, seat.incarnation) else {
+            return;
+        };
         let (busy, items) = worker.work_done();
         let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
         let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
         if items > 0 {
-            self.core.measured(who, *profile, items, busy.saturating_sub(busy_before));
+            self.core
+                .measured(who, profile, items, busy.saturating_sub(busy_before));
         }
     }
 
@@ -331,8 +411,12 @@ impl Driver {
     pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
         self.collect(slot, true, now);
         let Parts { seats, broken, .. } = &mut self.parts;
-        let Some(seat) = seats.get_mut(slot.index()) else { return };
-        let Some(worker) = &mut seat.worker else { return };
+        let Some(seat) = seats.get_mut(slot.index()) else {
+            return;
+        };
+        let Some(worker) = &mut seat.worker else {
+            return;
+        };
         let status = match worker.reap() {
             Ok(Some(status)) => status,
             // Still there after all: the pidfd stays watched.
@@ -340,19 +424,33 @@ impl Driver {
             Err(_) => procession_worker::ExitStatus::lost(),
         };
         watch.remove(worker);
-        let begun = if worker.frames() == 0 { Ok(0) } else { worker.begun_frames() };
+        let begun = if worker.frames() == 0 {
+            Ok(0)
+        } else {
+            worker.begun_frames()
+        };
         let violation = match &begun {
             Err(e) => Some(seat.violation.take().unwrap_or_else(|| e.to_string())),
             Ok(_) => seat.violation.take(),
         };
         let begun = begun.unwrap_or(1);
-        let panic = if begun > 0 { worker.last_panic().map(PanicReport::from_failure) } else { None };
+        let panic = if begun > 0 {
+            worker.last_panic().map(PanicReport::from_failure)
+        } else {
+            None
+        };
         let death = worker.death(status, begun > 0);
         if !seat.ready && broken.is_none() {
-            let hint = violation.as_deref().unwrap_or("it ended before it was ready");
+            let hint = violation
+                .as_deref()
+                .unwrap_or("it ended before it was ready");
             *broken = Some(format!("{death}: {hint}"));
         }
-        seat.story = Some(Story { death, panic, violation });
+        seat.story = Some(Story {
+            death,
+            panic,
+            violation,
+        });
         let who = seat.incarnation;
         // The worker is dropped after the core has looked at its frames: they are counted in the core alone.
         let worker = seat.worker.take();
@@ -365,8 +463,16 @@ impl Driver {
     }
 
     /// Installs a started worker in its seat.
-    pub(crate) fn seat_worker(&mut self, slot: Slot, worker: Worker, watch: &Watch, now: u64) -> Result<(), Error> {
-        let Some(seat) = self.parts.seat(slot) else { return Ok(()) };
+    pub(crate) fn seat_worker(
+        &mut self,
+        slot: Slot,
+        worker: Worker,
+        watch: &Watch,
+        now: u64,
+    ) -> Result<(), Error> {
+        let Some(seat) = self.parts.seat(slot) else {
+            return Ok(());
+        };
         seat.starts += 1;
         watch.add(&worker, (u64::from(seat.starts) << 24) | u64::from(slot.0))?;
         seat.worker = Some(worker);
@@ -397,7 +503,11 @@ impl Driver {
 
 impl JobData {
     fn one_reply(&self, (ok, payload): (bool, &[u8])) -> Result<Raw, procession_worker::TaskError> {
-        if ok { Ok(Raw::new(payload)) } else { Err(crate::result::failure_error(self.task.name(), payload).with_id(self.id)) }
+        if ok {
+            Ok(Raw::new(payload))
+        } else {
+            Err(crate::result::failure_error(self.task.name(), payload).with_id(self.id))
+        }
     }
 }
 
@@ -411,5 +521,11 @@ pub(crate) fn payload_of(item: Vec<u8>) -> Payload {
 
 /// The specification of a plain call.
 pub(crate) fn single() -> JobSpec {
-    JobSpec { items: 1, open: false, chunk: Chunk::Auto, stop_on_failure: false, profile: 0 }
+    JobSpec {
+        items: 1,
+        open: false,
+        chunk: Chunk::Auto,
+        stop_on_failure: false,
+        profile: 0,
+    }
 }

@@ -54,8 +54,12 @@ impl Encoder {
     pub(crate) fn push<A: Arguments>(&mut self, args: &A) -> bool {
         let limits = self.limits;
         match frame::push_item(&mut self.bytes, |out| codec::encode(args, out, &limits)) {
-            Ok(()) => self.starts.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)),
-            Err(e) => self.refused.push((self.read, encode_error(self.name, &e).with_item(self.read))),
+            Ok(()) => self
+                .starts
+                .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)),
+            Err(e) => self
+                .refused
+                .push((self.read, encode_error(self.name, &e).with_item(self.read))),
         }
         self.read += 1;
         self.starts.len() as u32 > self.portion || self.bytes.len() >= PORTION_BYTES
@@ -102,7 +106,10 @@ pub(crate) struct Collector<R> {
 
 impl<R: DeserializeOwned> Collector<R> {
     pub(crate) fn new() -> Collector<R> {
-        Collector { results: Vec::new(), failed: Vec::new() }
+        Collector {
+            results: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// Decodes what has arrived.
@@ -115,7 +122,9 @@ impl<R: DeserializeOwned> Collector<R> {
                 self.results.resize_with(end, || None);
             }
             for item in first..first + count {
-                let Some((ok, payload)) = replies.next() else { return };
+                let Some((ok, payload)) = replies.next() else {
+                    return;
+                };
                 let outcome = if ok {
                     decode_result(payload, source)
                 } else {
@@ -136,7 +145,12 @@ impl<R: DeserializeOwned> Collector<R> {
     }
 
     /// Every item's own outcome, in the order of the input, `refused` items included.
-    pub(crate) fn each(mut self, items: usize, refused: Vec<(usize, TaskError)>, source: &Source) -> Vec<Result<R, TaskError>> {
+    pub(crate) fn each(
+        mut self,
+        items: usize,
+        refused: Vec<(usize, TaskError)>,
+        source: &Source,
+    ) -> Vec<Result<R, TaskError>> {
         self.failed.sort_by_key(|(item, _)| *item);
         let mut failed = self.failed.into_iter().peekable();
         let mut refused = refused.into_iter().peekable();
@@ -154,14 +168,23 @@ impl<R: DeserializeOwned> Collector<R> {
             each.push(match (value, error) {
                 (_, Some((_, e))) => Err(complete(e, item, source)),
                 (Some(value), None) => Ok(value),
-                (None, None) => Err(complete(TaskError::new(TaskErrorKind::Cancelled, source.name), item, source)),
+                (None, None) => Err(complete(
+                    TaskError::new(TaskErrorKind::Cancelled, source.name),
+                    item,
+                    source,
+                )),
             });
         }
         each
     }
 
     /// All values, or the error of the lowest failed item.
-    pub(crate) fn all(self, items: usize, refused: Vec<(usize, TaskError)>, source: &Source) -> Result<Vec<R>, TaskError> {
+    pub(crate) fn all(
+        self,
+        items: usize,
+        refused: Vec<(usize, TaskError)>,
+        source: &Source,
+    ) -> Result<Vec<R>, TaskError> {
         if self.failed.is_empty() && refused.is_empty() && self.results.len() == items {
             let mut all = Vec::with_capacity(items);
             for value in self.results {

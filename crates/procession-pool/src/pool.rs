@@ -57,15 +57,30 @@ pub struct Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("name", &self.shared.as_ref().map_or("inline", |shared| &shared.spec.name))
+            .field(
+                "name",
+                &self
+                    .shared
+                    .as_ref()
+                    .map_or("inline", |shared| &shared.spec.name),
+            )
             .field("workers", &self.worker_pids())
             .finish_non_exhaustive()
     }
 }
 
 impl Pool {
-    pub(crate) fn with(shared: Option<Arc<Shared>>, thread: Option<JoinHandle<()>>, max_frame: usize) -> Pool {
-        Pool { shared, thread: Mutex::new(thread), phase: AtomicU8::new(OPEN), max_frame }
+    pub(crate) fn with(
+        shared: Option<Arc<Shared>>,
+        thread: Option<JoinHandle<()>>,
+        max_frame: usize,
+    ) -> Pool {
+        Pool {
+            shared,
+            thread: Mutex::new(thread),
+            phase: AtomicU8::new(OPEN),
+            max_frame,
+        }
     }
 
     /// Makes a pool of exactly `workers` processes; 0 makes one that runs every task in the caller, for debugging.
@@ -231,7 +246,9 @@ impl Pool {
     /// Accepts nothing more; what was accepted is finished, then the workers end. Calling it again, or after
     /// [`Pool::terminate`], changes nothing.
     pub fn close(&self) {
-        let _ = self.phase.compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+        let _ = self
+            .phase
+            .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
         if let Some(shared) = self.ours() {
             shared.close();
         }
@@ -265,27 +282,43 @@ impl Pool {
 
     fn join_deadline(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         if self.phase.load(Ordering::Acquire) == OPEN {
-            return Err(Error::message("cannot join a pool that is neither closed nor terminated: call close or terminate first"));
+            return Err(Error::message(
+                "cannot join a pool that is neither closed nor terminated: call close or terminate first",
+            ));
         }
-        let Some(shared) = &self.shared else { return Ok(true) };
+        let Some(shared) = &self.shared else {
+            return Ok(true);
+        };
         if !shared.is_ours() {
             return Err(Error::forked(shared.owner()));
         }
         let mut ended = shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
         while !*ended {
             ended = match deadline {
-                None => shared.ended_changed.wait(ended).unwrap_or_else(PoisonError::into_inner),
+                None => shared
+                    .ended_changed
+                    .wait(ended)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(at) => {
                     let left = at.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return Ok(false);
                     }
-                    shared.ended_changed.wait_timeout(ended, left).unwrap_or_else(PoisonError::into_inner).0
+                    shared
+                        .ended_changed
+                        .wait_timeout(ended, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
                 }
             };
         }
         drop(ended);
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(thread) = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             let _ = thread.join();
         }
         Ok(true)
@@ -293,12 +326,14 @@ impl Pool {
 
     /// Process ids of the living workers, in the order of their places; empty for an inline pool.
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.ours().map_or_else(Vec::new, |shared| shared.worker_pids())
+        self.ours()
+            .map_or_else(Vec::new, |shared| shared.worker_pids())
     }
 
     /// Counts and gauges, exact while nothing runs.
     pub fn stats(&self) -> PoolStats {
-        self.ours().map_or_else(PoolStats::default, |shared| shared.stats())
+        self.ours()
+            .map_or_else(PoolStats::default, |shared| shared.stats())
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -306,7 +341,10 @@ impl Pool {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { max_bytes: self.max_frame, ..Limits::default() }
+        Limits {
+            max_bytes: self.max_frame,
+            ..Limits::default()
+        }
     }
 
     /// The shared state, unless this is an inline pool or a copy made by `fork`.

@@ -39,11 +39,21 @@ impl Source {
     /// An outcome known at once.
     pub(crate) fn ready(outcome: Result<Raw, TaskError>, name: &'static str) -> Source {
         let cell = Arc::new(Cell::ready(outcome));
-        Source { shared: None, cell, job: None, id: None, name, max_frame: Limits::default().max_bytes }
+        Source {
+            shared: None,
+            cell,
+            job: None,
+            id: None,
+            name,
+            max_frame: Limits::default().max_bytes,
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { max_bytes: self.max_frame, ..Limits::default() }
+        Limits {
+            max_bytes: self.max_frame,
+            ..Limits::default()
+        }
     }
 
     /// Waits; false when the deadline came first.
@@ -52,7 +62,9 @@ impl Source {
             return true;
         }
         match &self.shared {
-            Some(shared) if shared.is_ours() => shared.wait(&[&self.cell], self.job, deadline, &mut || {}),
+            Some(shared) if shared.is_ours() => {
+                shared.wait(&[&self.cell], self.job, deadline, &mut || {})
+            }
             // Nothing moves in a forked copy, and what has no pool is done from the beginning.
             Some(_) | None => self.cell.is_done(),
         }
@@ -93,15 +105,26 @@ impl<R> fmt::Debug for AsyncResult<R> {
 }
 
 impl<R> AsyncResult<R> {
-    pub(crate) fn new(source: Source, read: Reader<R>, check: fn(&Source) -> bool) -> AsyncResult<R> {
-        AsyncResult { source, read: Some(read), check }
+    pub(crate) fn new(
+        source: Source,
+        read: Reader<R>,
+        check: fn(&Source) -> bool,
+    ) -> AsyncResult<R> {
+        AsyncResult {
+            source,
+            read: Some(read),
+            check,
+        }
     }
 
     fn read(&mut self) -> Result<R, TaskError> {
         match self.read.take() {
             Some(read) if self.source.cell.is_done() => read(&self.source),
-            Some(_) => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
-                .with_detail("this handle is a copy made by fork; only the original process can wait for it")),
+            Some(_) => Err(
+                TaskError::new(TaskErrorKind::Closed, self.source.name).with_detail(
+                    "this handle is a copy made by fork; only the original process can wait for it",
+                ),
+            ),
             None => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
                 .with_detail("the outcome was taken before")),
         }
@@ -134,8 +157,15 @@ impl<R> AsyncResult<R> {
     /// slow.get()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_timeout(mut self, timeout: Duration) -> Result<Result<R, TaskError>, AsyncResult<R>> {
-        if self.source.wait(after(timeout)) { Ok(self.read()) } else { Err(self) }
+    pub fn get_timeout(
+        mut self,
+        timeout: Duration,
+    ) -> Result<Result<R, TaskError>, AsyncResult<R>> {
+        if self.source.wait(after(timeout)) {
+            Ok(self.read())
+        } else {
+            Err(self)
+        }
     }
 
     /// Waits for the outcome without taking it.
@@ -168,7 +198,10 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     /// The handle of a plain call.
     pub(crate) fn one(source: Source) -> AsyncResult<R> {
         AsyncResult::new(source, Box::new(read_one::<R>), |source| {
-            source.cell.read(|outcome| decode_one::<R>(source, outcome).is_ok()).unwrap_or(false)
+            source
+                .cell
+                .read(|outcome| decode_one::<R>(source, outcome).is_ok())
+                .unwrap_or(false)
         })
     }
 }
@@ -192,11 +225,15 @@ impl<R> Future for AsyncResult<R> {
 fn read_one<R: DeserializeOwned>(source: &Source) -> Result<R, TaskError> {
     match source.cell.take() {
         Some(outcome) => decode_one(source, &outcome),
-        None => Err(TaskError::new(TaskErrorKind::Closed, source.name).with_detail("the outcome was taken before")),
+        None => Err(TaskError::new(TaskErrorKind::Closed, source.name)
+            .with_detail("the outcome was taken before")),
     }
 }
 
-fn decode_one<R: DeserializeOwned>(source: &Source, outcome: &Result<Raw, TaskError>) -> Result<R, TaskError> {
+fn decode_one<R: DeserializeOwned>(
+    source: &Source,
+    outcome: &Result<Raw, TaskError>,
+) -> Result<R, TaskError> {
     match outcome {
         Ok(raw) => decode_result(raw.bytes(), source),
         Err(e) => Err(e.clone()),
@@ -204,9 +241,13 @@ fn decode_one<R: DeserializeOwned>(source: &Source, outcome: &Result<Raw, TaskEr
 }
 
 /// Decodes result bytes; what cannot be decoded is an error that names the result.
-pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8], source: &Source) -> Result<R, TaskError> {
+pub(crate) fn decode_result<R: DeserializeOwned>(
+    bytes: &[u8],
+    source: &Source,
+) -> Result<R, TaskError> {
     codec::decode(bytes, &source.limits()).map_err(|e| {
-        let error = TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(e.to_string());
+        let error =
+            TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(e.to_string());
         match source.id {
             Some(id) => error.with_id(id),
             None => error,
@@ -217,9 +258,11 @@ pub(crate) fn decode_result<R: DeserializeOwned>(bytes: &[u8], source: &Source) 
 /// The error a worker sent instead of a value.
 pub(crate) fn failure_error(name: &'static str, payload: &[u8]) -> TaskError {
     match codec::decode::<Failure>(payload, &Limits::default()) {
-        Ok(Failure { stage: Stage::Start, message, .. }) => {
-            TaskError::new(TaskErrorKind::Protocol, name).with_detail(message)
-        }
+        Ok(Failure {
+            stage: Stage::Start,
+            message,
+            ..
+        }) => TaskError::new(TaskErrorKind::Protocol, name).with_detail(message),
         Ok(failure) => TaskError::from_failure(name, failure),
         Err(e) => TaskError::new(TaskErrorKind::Protocol, name)
             .with_detail(format!("it sent a failure that cannot be read: {e}")),
@@ -247,27 +290,46 @@ pub(crate) fn after(timeout: Duration) -> Option<u64> {
 pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) -> Option<usize> {
     let deadline = timeout.and_then(after);
     loop {
-        if let Some(done) = handles.iter().position(|handle| handle.source.cell.is_done()) {
+        if let Some(done) = handles
+            .iter()
+            .position(|handle| handle.source.cell.is_done())
+        {
             return Some(done);
         }
-        let shared = handles.iter().find_map(|handle| handle.source.shared.clone())?;
+        let shared = handles
+            .iter()
+            .find_map(|handle| handle.source.shared.clone())?;
         if !shared.is_ours() {
             return None;
         }
         let same = |handle: &&AsyncResult<R>| {
-            handle.source.shared.as_ref().is_some_and(|other| Arc::ptr_eq(other, &shared))
+            handle
+                .source
+                .shared
+                .as_ref()
+                .is_some_and(|other| Arc::ptr_eq(other, &shared))
         };
-        let mine: Vec<&Cell> = handles.iter().filter(same).map(|handle| &*handle.source.cell).collect();
+        let mine: Vec<&Cell> = handles
+            .iter()
+            .filter(same)
+            .map(|handle| &*handle.source.cell)
+            .collect();
         // Handles of several pools are looked at in turn: each of their own threads keeps draining meanwhile.
         let several = mine.len() < handles.len();
-        let step = if several { after(Duration::from_millis(1)) } else { None };
+        let step = if several {
+            after(Duration::from_millis(1))
+        } else {
+            None
+        };
         let until = match (deadline, step) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
         shared.wait(&mine, None, until, &mut || {});
         if deadline.is_some_and(|at| now_ns() >= at) {
-            return handles.iter().position(|handle| handle.source.cell.is_done());
+            return handles
+                .iter()
+                .position(|handle| handle.source.cell.is_done());
         }
     }
 }
@@ -284,7 +346,9 @@ pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) ->
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn as_completed<R>(handles: Vec<AsyncResult<R>>) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
+pub fn as_completed<R>(
+    handles: Vec<AsyncResult<R>>,
+) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
     let mut order: Vec<usize> = (0..handles.len()).collect();
     let mut handles = handles;
     std::iter::from_fn(move || {

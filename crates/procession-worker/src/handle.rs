@@ -17,10 +17,10 @@ use procession_os::FatalNote;
 use procession_os::child::{Child, Signal};
 pub use procession_os::clock::monotonic_ns as now_ns;
 use procession_os::doorbell::Waker;
+use procession_os::memfd_with;
 use procession_os::ring::{Consumer, Frames, Producer};
 use procession_os::segment::Segment;
 use procession_os::socket::{Received, Socket};
-use procession_os::memfd_with;
 use procession_os::status::ExitStatus;
 use procession_os::words::Words;
 use procession_task::codec::{self, Limits};
@@ -105,7 +105,10 @@ pub struct Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("name", &self.name).field("pid", &self.child.pid()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("name", &self.name)
+            .field("pid", &self.child.pid())
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +138,11 @@ impl Worker {
                     fds.push(fd);
                     ArgBytes::Descriptor
                 };
-                Some(CallSpec { offset: *offset, fingerprint: *fingerprint, args })
+                Some(CallSpec {
+                    offset: *offset,
+                    fingerprint: *fingerprint,
+                    args,
+                })
             }
         };
         let (calls, replies) = layout.parent_ends()?;
@@ -192,8 +199,15 @@ impl Worker {
     ///
     /// `range` is the frame's items within `bytes`, each with its length before it. A frame longer than half
     /// the ring is streamed, which needs a worker that has begun everything it was given.
-    pub fn send(&mut self, head: CallHeader, bytes: &Arc<Vec<u8>>, range: std::ops::Range<usize>) -> Sent {
-        let Some(items) = bytes.get(range.clone()) else { return Sent::NoRoom };
+    pub fn send(
+        &mut self,
+        head: CallHeader,
+        bytes: &Arc<Vec<u8>>,
+        range: std::ops::Range<usize>,
+    ) -> Sent {
+        let Some(items) = bytes.get(range.clone()) else {
+            return Sent::NoRoom;
+        };
         if items.len() <= STREAM_ABOVE {
             return self.send_short(head, items);
         }
@@ -201,13 +215,21 @@ impl Worker {
             return Sent::NoRoom;
         }
         let head = head.to_bytes();
-        let Ok(len) = u32::try_from(head.len() + items.len()) else { return Sent::NoRoom };
+        let Ok(len) = u32::try_from(head.len() + items.len()) else {
+            return Sent::NoRoom;
+        };
         if !self.calls.has_room(head.len()) || !self.calls.begin(TAG_CALL, len) {
             return Sent::NoRoom;
         }
         self.calls.feed(&head);
-        self.ends.push_back(self.calls.position() + (u64::from(len) - head.len() as u64).next_multiple_of(8));
-        self.outgoing = Some(Outgoing { bytes: Arc::clone(bytes), at: range.start, end: range.end });
+        self.ends.push_back(
+            self.calls.position() + (u64::from(len) - head.len() as u64).next_multiple_of(8),
+        );
+        self.outgoing = Some(Outgoing {
+            bytes: Arc::clone(bytes),
+            at: range.start,
+            end: range.end,
+        });
         self.pump();
         Sent::Yes
     }
@@ -230,7 +252,9 @@ impl Worker {
 
     /// Continues a streamed call as far as there is room; returns how many bytes went.
     pub fn pump(&mut self) -> usize {
-        let Some(out) = &mut self.outgoing else { return 0 };
+        let Some(out) = &mut self.outgoing else {
+            return 0;
+        };
         let begun = out.at;
         loop {
             let rest = out.bytes.get(out.at..out.end).unwrap_or_default();
@@ -312,11 +336,16 @@ impl Worker {
     /// # Errors
     /// When the claim index is not a possible one, or more than one is claimed: one call runs at a time.
     pub fn begun_frames(&mut self) -> Result<u32, Error> {
-        let claimed = self.calls.claimed().map_err(|e| Error::message(e.to_string()))?;
+        let claimed = self
+            .calls
+            .claimed()
+            .map_err(|e| Error::message(e.to_string()))?;
         let begun = self.ends.iter().take_while(|end| **end <= claimed).count();
         match u32::try_from(begun) {
             Ok(begun) if begun <= 1 => Ok(begun),
-            _ => Err(Error::message("it claimed calls without replying to those before")),
+            _ => Err(Error::message(
+                "it claimed calls without replying to those before",
+            )),
         }
     }
 
@@ -325,7 +354,10 @@ impl Worker {
     /// # Errors
     /// When the claim index is not a possible one.
     pub fn take_back(&mut self) -> Result<u32, Error> {
-        let claimed = self.calls.take_back().map_err(|e| Error::message(e.to_string()))?;
+        let claimed = self
+            .calls
+            .take_back()
+            .map_err(|e| Error::message(e.to_string()))?;
         let mut taken = 0;
         while self.ends.back().is_some_and(|end| *end > claimed) {
             self.ends.pop_back();
@@ -342,7 +374,10 @@ impl Worker {
 
     /// Asks to be told: see [`Bell`]. Before calls are published this needs no fence.
     pub fn ask(&self, bell: Bell, at: u64) {
-        self.layout.header.at(link::BELL).store(bell.word(at), Ordering::Release);
+        self.layout
+            .header
+            .at(link::BELL)
+            .store(bell.word(at), Ordering::Release);
     }
 
     /// What was asked and not yet answered.
@@ -371,7 +406,10 @@ impl Worker {
 
     /// Nanoseconds spent in frames and items run, since the start; the worker's own figures.
     pub fn work_done(&self) -> (u64, u64) {
-        (self.layout.get(link::BUSY_NS), self.layout.get(link::ITEMS_DONE))
+        (
+            self.layout.get(link::BUSY_NS),
+            self.layout.get(link::ITEMS_DONE),
+        )
     }
 
     /// Reads one packet of the control socket, if there is one.
@@ -414,11 +452,18 @@ impl Worker {
     pub fn last_panic(&self) -> Option<Failure> {
         let bytes = self.layout.last_words()?;
         let failure: Failure = codec::decode(&bytes, &Limits::default()).ok()?;
-        matches!(failure.stage, Stage::Run | Stage::PanicDecode | Stage::PanicEncode).then_some(failure)
+        matches!(
+            failure.stage,
+            Stage::Run | Stage::PanicDecode | Stage::PanicEncode
+        )
+        .then_some(failure)
     }
 
     fn fatal_note(&self) -> Option<String> {
-        let words = self.layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS);
+        let words = self
+            .layout
+            .header
+            .sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS);
         let note = FatalNote::read(&words)?;
         let name = procession_os::signal_name(note.signo).unwrap_or("a signal");
         Some(if note.near_stack_pointer {
@@ -438,7 +483,9 @@ impl Worker {
     /// # Errors
     /// When the kernel does not answer; the worker is then still there.
     pub fn reap(&self) -> Result<Option<ExitStatus>, Error> {
-        self.child.try_wait().map_err(|e| Error::os(format!("reap worker {}", self.name), e))
+        self.child
+            .try_wait()
+            .map_err(|e| Error::os(format!("reap worker {}", self.name), e))
     }
 
     /// Kills the worker and its process group.
@@ -467,7 +514,9 @@ pub struct Replies<'a> {
 impl<'a> Replies<'a> {
     /// Starts at the first byte of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Replies<'a> {
-        Replies { frames: Frames::new(bytes) }
+        Replies {
+            frames: Frames::new(bytes),
+        }
     }
 
     /// Bytes of the whole frames walked so far.
@@ -485,7 +534,9 @@ impl<'a> Iterator for Replies<'a> {
     type Item = (bool, &'a [u8]);
 
     fn next(&mut self) -> Option<(bool, &'a [u8])> {
-        self.frames.next().map(|(tag, payload)| (tag == ReplyTag::OK, payload))
+        self.frames
+            .next()
+            .map(|(tag, payload)| (tag == ReplyTag::OK, payload))
     }
 }
 

@@ -81,6 +81,8 @@ pub use info::{
 pub use process::registry::active_children;
 pub use process::{Process, ProcessBuilder};
 pub use procession_os::ExitStatus;
+#[doc(hidden)]
+pub use procession_os::is_forked_copy;
 pub use procession_task::{Arguments, Bytes, Task};
 
 #[doc(hidden)]

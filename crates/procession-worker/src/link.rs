@@ -108,7 +108,9 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(segment: &Arc<Segment>) -> Result<Layout, Error> {
         let view = |offset, bytes: usize| {
-            segment.words(offset, bytes / 8).map_err(|e| Error::os("map a worker's link", e))
+            segment
+                .words(offset, bytes / 8)
+                .map_err(|e| Error::os("map a worker's link", e))
         };
         Ok(Layout {
             header: view(0, HEADER_BYTES)?,
@@ -153,7 +155,9 @@ impl Layout {
     pub(crate) fn set_last_words(&self, bytes: &[u8]) {
         if bytes.len() <= LAST_WORDS_BYTES {
             self.header.copy_in(LAST_WORDS + 1, bytes);
-            self.header.at(LAST_WORDS).store(bytes.len() as u64, Ordering::Release);
+            self.header
+                .at(LAST_WORDS)
+                .store(bytes.len() as u64, Ordering::Release);
         }
     }
 

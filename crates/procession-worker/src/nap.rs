@@ -24,7 +24,9 @@ pub struct Nap {
 
 impl fmt::Debug for Nap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Nap").field("links", &self.words.len()).finish()
+        f.debug_struct("Nap")
+            .field("links", &self.words.len())
+            .finish()
     }
 }
 
@@ -42,8 +44,15 @@ impl Nap {
     pub fn sleep(&self, own: &AtomicU32, expected: u32, timeout: Option<Duration>) -> bool {
         let mut words = Vec::with_capacity(self.words.len() + 1);
         words.push((own, expected));
-        words.extend(self.words.iter().map(|(words, rung)| (words.futex(0), *rung)));
-        !matches!(doorbell::wait_any(&words, timeout), Ok(WaitAny::Unsupported) | Err(_))
+        words.extend(
+            self.words
+                .iter()
+                .map(|(words, rung)| (words.futex(0), *rung)),
+        );
+        !matches!(
+            doorbell::wait_any(&words, timeout),
+            Ok(WaitAny::Unsupported) | Err(_)
+        )
     }
 }
 

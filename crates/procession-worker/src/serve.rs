@@ -26,6 +26,8 @@ use crate::link::{self, Bell, LAST_WORDS_BYTES, Layout, TAG_CALL, TAG_STOP};
 const IDLE_LOOK: Duration = Duration::from_secs(5);
 /// Results are published at least this often while a frame runs, so that progress is visible.
 const PUBLISH_NS: u64 = 50_000;
+/// Whatever the parent allows.
+const LONGEST_SPIN_NS: u64 = 1_000_000;
 /// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`].
 const CLOCK_STRIDE: u32 = 16;
 const SHORT_ITEM_NS: u64 = 2_000;
@@ -46,7 +48,12 @@ static LAST_WORDS: OnceLock<Layout> = OnceLock::new();
 /// Serves calls until the parent says stop or is gone. Never returns.
 pub(crate) fn run(pooled: Pooled) -> ! {
     let Pooled { control, boot, fds } = pooled;
-    let Role::Pool { segment_bytes, max_frame, initializer } = boot.role else {
+    let Role::Pool {
+        segment_bytes,
+        max_frame,
+        initializer,
+    } = boot.role
+    else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     let mut fds = fds.into_iter();
@@ -64,7 +71,10 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     );
     panic::install_hook(write_last_words, panic::Report::Quiet);
 
-    let limits = Limits { max_bytes: max_frame as usize, ..Limits::default() };
+    let limits = Limits {
+        max_bytes: max_frame as usize,
+        ..Limits::default()
+    };
     let Ok((calls, replies)) = layout.worker_ends() else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
@@ -97,10 +107,17 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         room,
         limits,
         known: None,
+        vain_spins: 0,
         output: Vec::new(),
-        clock: Clock { now, published: now, ..Clock::default() },
+        clock: Clock {
+            now,
+            published: now,
+            ..Clock::default()
+        },
     };
-    server.calls.limit(max_frame as usize + CallHeader::BYTES + 4);
+    server
+        .calls
+        .limit(max_frame as usize + CallHeader::BYTES + 4);
     server.serve()
 }
 
@@ -114,7 +131,9 @@ fn reported_error(descriptor: &Descriptor, output: &[u8]) -> Result<(), Failure>
 }
 
 fn write_last_words(failure: &Failure) {
-    let Some(layout) = LAST_WORDS.get() else { return };
+    let Some(layout) = LAST_WORDS.get() else {
+        return;
+    };
     let mut failure = failure.clone();
     failure.backtrace = None;
     let mut cut = failure.message.len().min(LAST_WORDS_BYTES / 2);
@@ -150,6 +169,8 @@ struct Server {
     limits: Limits,
     /// The descriptor of the last call: tasks repeat.
     known: Option<(i64, u64, &'static Descriptor)>,
+    /// Spins in a row that ended in a sleep.
+    vain_spins: u32,
     output: Vec<u8>,
     clock: Clock,
 }
@@ -197,24 +218,19 @@ impl Server {
     fn wait_for_calls(&mut self) {
         self.calls.release();
         self.publish();
-        self.ring_if_asked(u64::MAX);
-        let spin = self.layout.get(link::SPIN);
-        if spin > 0 {
-            let start = monotonic_ns();
-            let mut round = 0;
-            loop {
-                if !self.calls.is_empty() {
-                    return;
-                }
-                doorbell::spin_hint(round);
-                round += 1;
-                if round % 64 == 0 && monotonic_ns().saturating_sub(start) > spin {
-                    break;
-                }
-            }
+        let (who, at) = Bell::parse(self.layout.get(link::BELL));
+        // Nobody waits for a bell of the pool's own thread unless it is asked for from the first call on.
+        if who != Bell::Loop || at == 0 {
+            self.ring_if_asked(u64::MAX);
         }
+        if self.spin() {
+            return;
+        }
+        self.ring_if_asked(u64::MAX);
         let calls = &mut self.calls;
-        let slept = self.sleeper.sleep_unless(|| !calls.is_empty(), Some(IDLE_LOOK));
+        let slept = self
+            .sleeper
+            .sleep_unless(|| !calls.is_empty(), Some(IDLE_LOOK));
         if slept.is_err() {
             prologue::exit_now(EXIT_PROTOCOL);
         }
@@ -223,9 +239,39 @@ impl Server {
         }
     }
 
+    /// Polls for calls as long as the parent allows; true when there are some. In vain a few times in a row, it
+    /// polls only briefly until it is not.
+    fn spin(&mut self) -> bool {
+        let allowed = self.layout.get(link::SPIN).min(LONGEST_SPIN_NS);
+        let spin = if self.vain_spins > 3 {
+            allowed / 10
+        } else {
+            allowed
+        };
+        if spin == 0 {
+            return !self.calls.is_empty();
+        }
+        let start = monotonic_ns();
+        for round in 1u32.. {
+            if !self.calls.is_empty() {
+                self.vain_spins = 0;
+                return true;
+            }
+            doorbell::spin_hint(round);
+            if round.is_multiple_of(16) && monotonic_ns().saturating_sub(start) > spin {
+                break;
+            }
+        }
+        self.vain_spins = self.vain_spins.saturating_add(1);
+        false
+    }
+
     /// The parent-death signal is the first line; the closed control socket is the second.
     fn look_for_parent(&self) {
-        if matches!(self.control.try_recv(0), Ok(Some(Received::Closed)) | Err(_)) {
+        if matches!(
+            self.control.try_recv(0),
+            Ok(Some(Received::Closed)) | Err(_)
+        ) {
             prologue::exit_now(EXIT_PARENT_GONE);
         }
     }
@@ -238,10 +284,8 @@ impl Server {
         self.layout.set(link::TASK, head.task);
         match self.descriptor(&head) {
             Ok(descriptor) => {
-                let mut item = head.first;
-                for args in Items::new(items) {
+                for (item, args) in (head.first..).zip(Items::new(items)) {
                     self.run_item(descriptor, item, args);
-                    item += 1;
                 }
             }
             Err(failure) => {
@@ -271,15 +315,20 @@ impl Server {
         output.clear();
         match descriptor.call(args, &mut output, &self.limits) {
             Ok(()) => self.reply(ReplyTag::OK, &output),
-            Err(failure) => {
-                self.layout.set_last_words(&[]);
-                self.reply_failure(&failure);
-            }
+            Err(failure) => self.reply_failure(&failure),
+        }
+        // Also after a value: its own drop may have panicked once it was encoded.
+        if self.layout.get(link::LAST_WORDS) != 0 {
+            self.layout.set_last_words(&[]);
         }
         self.output = output;
         if self.clock.per_item > SHORT_ITEM_NS || item % CLOCK_STRIDE == CLOCK_STRIDE - 1 {
             let now = monotonic_ns();
-            let items = if self.clock.per_item > SHORT_ITEM_NS { 1 } else { CLOCK_STRIDE };
+            let items = if self.clock.per_item > SHORT_ITEM_NS {
+                1
+            } else {
+                CLOCK_STRIDE
+            };
             self.clock.per_item = now.saturating_sub(self.clock.now) / u64::from(items);
             self.clock.now = now;
             if now.saturating_sub(self.clock.published) > PUBLISH_NS {
@@ -344,7 +393,9 @@ impl Server {
             round += 1;
         }
         let replies = &mut self.replies;
-        let slept = self.room.sleep_unless(|| replies.has_room(0), Some(IDLE_LOOK));
+        let slept = self
+            .room
+            .sleep_unless(|| replies.has_room(0), Some(IDLE_LOOK));
         if slept.is_err() {
             prologue::exit_now(EXIT_PROTOCOL);
         }

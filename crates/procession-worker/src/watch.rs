@@ -44,12 +44,19 @@ impl Watch {
     /// # Errors
     /// When the process is out of descriptors.
     pub fn new() -> Result<Watch, Error> {
-        let os = |what| move |e| Error::os("make a pool", procession_os::error::Error::new(what, e));
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(os("make an epoll instance (epoll_create)"))?;
+        let os =
+            |what| move |e| Error::os("make a pool", procession_os::error::Error::new(what, e));
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(os("make an epoll instance (epoll_create)"))?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(os("make an event descriptor (eventfd)"))?;
-        epoll::add(&epoll, &wake, epoll::EventData::new_u64(NOTIFIED), epoll::EventFlags::IN)
-            .map_err(os("watch an event descriptor (epoll_ctl)"))?;
+        epoll::add(
+            &epoll,
+            &wake,
+            epoll::EventData::new_u64(NOTIFIED),
+            epoll::EventFlags::IN,
+        )
+        .map_err(os("watch an event descriptor (epoll_ctl)"))?;
         Ok(Watch { epoll, wake })
     }
 
@@ -63,8 +70,20 @@ impl Watch {
             Error::os("start a worker", procession_os::error::Error::new(what, e))
         };
         let flags = epoll::EventFlags::IN;
-        epoll::add(&self.epoll, worker.child().as_fd(), epoll::EventData::new_u64(key | ENDED_BIT), flags).map_err(os)?;
-        epoll::add(&self.epoll, worker.control_fd(), epoll::EventData::new_u64(key), flags).map_err(os)
+        epoll::add(
+            &self.epoll,
+            worker.child().as_fd(),
+            epoll::EventData::new_u64(key | ENDED_BIT),
+            flags,
+        )
+        .map_err(os)?;
+        epoll::add(
+            &self.epoll,
+            worker.control_fd(),
+            epoll::EventData::new_u64(key),
+            flags,
+        )
+        .map_err(os)
     }
 
     /// Stops watching a worker's control socket, which would be readable for ever once closed.
@@ -91,7 +110,11 @@ impl Watch {
             tv_nsec: t.subsec_nanos().into(),
         });
         let mut events: Vec<epoll::Event> = Vec::with_capacity(64);
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref()) {
+        match epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut events),
+            timeout.as_ref(),
+        ) {
             Ok(_) | Err(Errno::INTR) => {}
             // Only a programming error can end here; the caller polls on rather than spins silently.
             Err(_) => return,

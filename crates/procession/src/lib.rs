@@ -36,8 +36,8 @@
 //! | `procession-worker` | [`Process`]: one function in one child | a few long or dangerous calls |
 //! | `procession-pool` | [`Pool`]: many calls on few workers | as this crate, without `Process` in the prelude |
 
-pub use procession_worker::{cpu_count, init, is_worker};
 pub use procession_worker::init_before_main;
+pub use procession_worker::{cpu_count, init, is_worker};
 
 pub use procession_worker::{Process, ProcessBuilder, ProcessInfo};
 pub use procession_worker::{active_children, current_process, parent_process};

@@ -3,10 +3,16 @@
 //! Between events: while the queue has items no READY or booting worker is without a frame, unless its link took nothing.
 //! So a new item behind others is queued without a look at the workers.
 
+use super::job::Job;
 use super::queue::Run;
+use super::steal::PATIENCE;
 use super::worker::{Feed, Frame, WorkerState};
 use super::{Core, Effects, Nanos, Slot, chunk};
 
+/// Items shorter than this are queued behind others rather than wake an idle worker for them.
+const SHORT: u32 = 10_000;
+/// Work queued in one worker up to which that is better: about what waking another one costs.
+const WAKE: Nanos = 30_000;
 /// Pause before a worker whose empty link took nothing is offered something again.
 const RETRY: Nanos = 1_000_000;
 
@@ -33,6 +39,9 @@ impl Core {
     #[inline]
     pub(super) fn pump(&mut self, now: Nanos, fx: &mut impl Effects) {
         while !self.queue.is_empty() {
+            if self.feed_hot(now, fx) {
+                continue;
+            }
             if let Some(slot) = self.idle.pop() {
                 self.offer_to_empty(slot as usize, now, fx);
             } else if let Some(slot) = self.vacant.pop_front() {
@@ -143,6 +152,28 @@ impl Core {
         self.look_again = Some(self.look_again.map_or(when, |set| set.min(when)));
     }
 
+    /// A plain call that is over before another worker would be awake goes behind those of the worker fed last.
+    #[inline]
+    fn feed_hot(&mut self, now: Nanos, fx: &mut impl Effects) -> bool {
+        let slot = self.hot;
+        let (Some(run), Some(worker)) = (self.queue.front(), self.workers.get(slot)) else {
+            return false;
+        };
+        let awake = worker.state == WorkerState::Ready && !worker.frames.is_empty();
+        if !awake || worker.queued >= WAKE {
+            return false;
+        }
+        let short = |job: &Job| job.single && self.profiles.estimate(job.profile) < SHORT;
+        if !self.jobs.get(run.job).is_some_and(short) || self.offer(slot, now, fx) != Offer::Sent {
+            return false;
+        }
+        if !self.idle.is_empty() {
+            // The estimate may be wrong: an idle worker is to notice.
+            self.look_again_at(now.saturating_add(PATIENCE));
+        }
+        true
+    }
+
     /// Offers the front of the queue to the workers in turn, to each at most once.
     fn feed_anyone_ahead(&mut self, now: Nanos, fx: &mut impl Effects) -> bool {
         for _ in 0..self.workers.len() {
@@ -186,6 +217,7 @@ impl Core {
         job.queued -= taken;
         self.queue.take_front(taken);
         self.counters.frames += 1;
+        self.hot = slot;
         let before = worker.waiting();
         worker.push(Frame {
             job: run.job,

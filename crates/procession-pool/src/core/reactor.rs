@@ -69,6 +69,8 @@ pub(crate) struct Core {
     pub(super) vacant: VecDeque<u32>,
     /// Where the next search for a worker to feed ahead begins.
     pub(super) cursor: usize,
+    /// The worker that was sent a frame last.
+    pub(super) hot: usize,
     /// Workers in state Ready.
     pub(super) ready: u32,
     /// Workers in state Down.
@@ -94,6 +96,7 @@ impl Core {
             idle: Vec::with_capacity(workers as usize),
             vacant: VecDeque::new(),
             cursor: 0,
+            hot: 0,
             ready: 0,
             down: workers,
             waiting: 0,

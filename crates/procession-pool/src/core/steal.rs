@@ -7,7 +7,7 @@ use super::{Core, Effects, Nanos, Slot};
 /// Waiting work that is worth moving at once; less is done sooner than a move pays.
 const WORTH: Nanos = 50_000;
 /// After this, waiting frames are moved however short they were thought to be: the estimate was wrong.
-const PATIENCE: Nanos = 1_000_000;
+pub(super) const PATIENCE: Nanos = 1_000_000;
 
 impl Core {
     /// While a worker is idle and nothing is queued: takes back what waits longest and hands it out again.

@@ -5,8 +5,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::handle::Bell;
+use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
@@ -24,15 +24,17 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         driver.step(shared, &seen);
         let to_start = std::mem::take(&mut driver.parts.to_start);
         let finished = driver.core.is_finished();
-        let timeout = driver.next_look().map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
-        driver.parts.call_loop = false;
         driver.flush(None);
+        let look = driver.next_look();
+        driver.loop_looks_at = look.unwrap_or(u64::MAX);
+        driver.parts.call_loop = false;
         shared.unlock_and_rouse(driver);
         if finished {
             break;
         }
         seen.clear();
         if to_start.is_empty() {
+            let timeout = look.map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
             shared.watch.wait(timeout, &mut seen);
         }
         for slot in to_start {
@@ -55,7 +57,11 @@ impl Shared {
     /// The specification of the worker in `slot`: named after the pool and its place, counted from 1.
     pub(crate) fn spec_of(&self, slot: Slot) -> WorkerSpec {
         let name = format!("{}/{}", self.spec.name, slot.0 + 1);
-        WorkerSpec { name, index: slot.index(), ..self.spec.clone() }
+        WorkerSpec {
+            name,
+            index: slot.index(),
+            ..self.spec.clone()
+        }
     }
 
     /// As `unlock`, and wakes a sleeping drainer whatever changed: it looks at the facts again.
@@ -74,7 +80,12 @@ impl Driver {
     }
 
     /// Tells the scheduler how a start ended.
-    pub(crate) fn started(&mut self, slot: Slot, started: Result<Worker, Error>, watch: &procession_worker::watch::Watch) {
+    pub(crate) fn started(
+        &mut self,
+        slot: Slot,
+        started: Result<Worker, Error>,
+        watch: &procession_worker::watch::Watch,
+    ) {
         let now = now_ns();
         let seated = started.and_then(|worker| self.seat_worker(slot, worker, watch, now));
         if let Err(e) = seated {
@@ -127,7 +138,14 @@ impl Driver {
         for at in 0..self.parts.seats.len() {
             let slot = Slot(at as u32);
             let silent = |worker: &&Worker| worker.frames() > 0 && worker.asked() == Bell::Silent;
-            if self.parts.seats.get(at).and_then(|s| s.worker.as_ref()).filter(silent).is_some() {
+            if self
+                .parts
+                .seats
+                .get(at)
+                .and_then(|s| s.worker.as_ref())
+                .filter(silent)
+                .is_some()
+            {
                 let bell_at = self.bell_at(slot, None);
                 if let Some(worker) = self.parts.seats.get(at).and_then(|s| s.worker.as_ref()) {
                     worker.ask(Bell::Loop, bell_at);
@@ -148,8 +166,12 @@ impl Driver {
     fn hear(&mut self, slot: Slot, shared: &Shared, now: u64) {
         // Bounded, so that a worker that talks without end cannot hold the others up.
         for _ in 0..64 {
-            let Some(seat) = self.parts.seat(slot) else { return };
-            let Some(worker) = &mut seat.worker else { return };
+            let Some(seat) = self.parts.seat(slot) else {
+                return;
+            };
+            let Some(worker) = &mut seat.worker else {
+                return;
+            };
             match worker.news() {
                 None => return,
                 Some(News::Bell) => {}
@@ -190,9 +212,11 @@ impl Driver {
                 worker.kill();
                 seat.kill_at = None;
                 if seat.closed {
-                    seat.violation.get_or_insert_with(|| "it closed its channel".into());
+                    seat.violation
+                        .get_or_insert_with(|| "it closed its channel".into());
                 } else if !seat.ready {
-                    self.parts.broken = Some(format!("{} did not become ready in time", worker.name()));
+                    self.parts.broken =
+                        Some(format!("{} did not become ready in time", worker.name()));
                 }
             }
         }

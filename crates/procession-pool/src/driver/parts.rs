@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use procession_task::descriptor::TaskRef;
 use procession_task::frame::CallHeader;
-use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::handle::Bell;
+use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 
 use crate::cell::{Cell, Raw, Wakes};
@@ -19,6 +19,8 @@ use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
 const TERM_GRACE_NS: u64 = 100_000_000;
 /// Time a worker has to end in good order once told to stop.
 const STOP_GRACE_NS: u64 = 5_000_000_000;
+/// Buffers up to this capacity are kept for reuse, one for each pool and one for each thread that submits.
+pub(crate) const KEEP_SPARE: usize = 32 << 20;
 /// Items of one frame together stay below this, so that a frame never fills the ring.
 const FRAME_BYTES: usize = 32 * 1024;
 
@@ -44,7 +46,11 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn empty() -> Segment {
-        Segment { first: 0, bytes: Arc::default(), starts: vec![0] }
+        Segment {
+            first: 0,
+            bytes: Arc::default(),
+            starts: vec![0],
+        }
     }
 
     fn items(&self) -> u32 {
@@ -60,9 +66,14 @@ impl Segment {
 
     /// The most items from `first` on, at most `count`, that stay below [`FRAME_BYTES`]; at least one.
     fn fitting(&self, first: u32, count: u32) -> u32 {
-        let Some(start) = self.starts.get(first as usize) else { return 0 };
+        let Some(start) = self.starts.get(first as usize) else {
+            return 0;
+        };
         let limit = *start as usize + FRAME_BYTES;
-        let ends = self.starts.get(first as usize + 1..=(first as usize + count as usize)).unwrap_or_default();
+        let ends = self
+            .starts
+            .get(first as usize + 1..=(first as usize + count as usize))
+            .unwrap_or_default();
         (ends.partition_point(|end| *end as usize <= limit) as u32).max(1)
     }
 }
@@ -72,6 +83,7 @@ impl Segment {
 pub(crate) struct JobData {
     pub(crate) job: JobId,
     pub(crate) task: TaskRef,
+    pub(crate) profile: u32,
     pub(crate) id: TaskId,
     pub(crate) payload: Payload,
     pub(crate) cell: Arc<Cell>,
@@ -84,7 +96,11 @@ impl JobData {
 
     fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
         let error = TaskError::new(kind, self.task.name()).with_id(self.id);
-        if self.is_map() { error.with_item(item as usize) } else { error }
+        if self.is_map() {
+            error.with_item(item as usize)
+        } else {
+            error
+        }
     }
 
     fn fail(&self, item: u32, error: TaskError) {
@@ -136,6 +152,8 @@ pub(crate) struct Parts {
     pub(crate) to_start: Vec<Slot>,
     pub(crate) wakes: Wakes,
     pub(crate) profiles: HashMap<i64, u32>,
+    /// The buffer of a finished job, for the next long one.
+    pub(crate) spare: Vec<u8>,
     /// Why the pool is broken.
     pub(crate) broken: Option<String>,
     /// A job has ended, which a sleeping drainer wants to know.
@@ -207,8 +225,15 @@ impl Parts {
 
     fn put(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
         let Parts { seats, jobs, .. } = self;
-        let Some(data) = jobs.get(job.slot()).and_then(Option::as_ref) else { return 0 };
-        let Some(worker) = seats.get_mut(to.index()).and_then(|seat| seat.worker.as_mut()) else { return 0 };
+        let Some(data) = jobs.get(job.slot()).and_then(Option::as_ref) else {
+            return 0;
+        };
+        let Some(worker) = seats
+            .get_mut(to.index())
+            .and_then(|seat| seat.worker.as_mut())
+        else {
+            return 0;
+        };
         let head = |count| CallHeader {
             offset: data.task.offset(),
             fingerprint: data.task.fingerprint(),
@@ -222,11 +247,16 @@ impl Parts {
             Payload::Long(bytes) => sent(worker.send(head(1), bytes, 0..bytes.len()), 1),
             Payload::Many(segments) => {
                 let after = segments.partition_point(|s| s.first <= first);
-                let Some(segment) = after.checked_sub(1).and_then(|i| segments.get(i)) else { return 0 };
+                let Some(segment) = after.checked_sub(1).and_then(|i| segments.get(i)) else {
+                    return 0;
+                };
                 let from = first - segment.first;
-                let mut count = segment.fitting(from, count.min(segment.items().saturating_sub(from)));
+                let mut count =
+                    segment.fitting(from, count.min(segment.items().saturating_sub(from)));
                 while count > 0 {
-                    let Some(range) = segment.range(from, count) else { return 0 };
+                    let Some(range) = segment.range(from, count) else {
+                        return 0;
+                    };
                     if worker.send(head(count), &segment.bytes, range) == Sent::Yes {
                         return count;
                     }
@@ -263,7 +293,9 @@ impl Effects for Parts {
         let Some(data) = self.job(job) else { return };
         let kind = match &story {
             Some(Story { panic: Some(_), .. }) => TaskErrorKind::Panicked,
-            Some(Story { violation: Some(_), .. }) => TaskErrorKind::Protocol,
+            Some(Story {
+                violation: Some(_), ..
+            }) => TaskErrorKind::Protocol,
             Some(_) | None => TaskErrorKind::WorkerDied,
         };
         let mut error = data.error(kind, item);
@@ -284,7 +316,9 @@ impl Effects for Parts {
         let Some(data) = self.job(job) else { return };
         for item in first..first + count {
             let error = match why {
-                Cancelled::StoppedByFailure | Cancelled::ByOwner => data.error(TaskErrorKind::Cancelled, item),
+                Cancelled::StoppedByFailure | Cancelled::ByOwner => {
+                    data.error(TaskErrorKind::Cancelled, item)
+                }
                 Cancelled::Terminated => data.error(TaskErrorKind::Terminated, item),
                 Cancelled::Broken => {
                     let error = data.error(TaskErrorKind::Broken, item);
@@ -302,6 +336,12 @@ impl Effects for Parts {
         if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
             data.cell.finish(&mut self.wakes);
             self.changed = true;
+            if let Payload::Long(bytes) = data.payload
+                && (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity())
+                && let Some(bytes) = Arc::into_inner(bytes)
+            {
+                self.spare = bytes;
+            }
         }
     }
 
@@ -313,7 +353,9 @@ impl Effects for Parts {
     fn stop(&mut self, slot: Slot) {
         self.call_loop = true;
         let Some(seat) = self.seat(slot) else { return };
-        let Some(worker) = &mut seat.worker else { return };
+        let Some(worker) = &mut seat.worker else {
+            return;
+        };
         worker.ask(Bell::Silent, 0);
         // The scheduler stops only workers with nothing in flight, so the ring has room.
         let grace = if worker.stop() { STOP_GRACE_NS } else { 0 };

@@ -44,7 +44,9 @@ impl Shared {
         let error = |kind| TaskError::new(kind, name);
         match refused {
             Refused::Closed => error(TaskErrorKind::Closed),
-            Refused::Terminated => error(TaskErrorKind::Closed).with_detail("the pool was terminated"),
+            Refused::Terminated => {
+                error(TaskErrorKind::Closed).with_detail("the pool was terminated")
+            }
             Refused::Broken => match &self.lock().parts.broken {
                 Some(cause) => error(TaskErrorKind::Broken).with_detail(cause.clone()),
                 None => error(TaskErrorKind::Broken),
@@ -54,7 +56,12 @@ impl Shared {
 
     pub(crate) fn worker_pids(&self) -> Vec<u32> {
         let driver = self.lock();
-        driver.parts.seats.iter().filter_map(|seat| Some(seat.worker.as_ref()?.pid())).collect()
+        driver
+            .parts
+            .seats
+            .iter()
+            .filter_map(|seat| Some(seat.worker.as_ref()?.pid()))
+            .collect()
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
@@ -96,7 +103,8 @@ impl Driver {
             .enumerate()
             .map(|(index, seat)| {
                 let worker = seat.worker.as_mut();
-                let busy = worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1)));
+                let busy =
+                    worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1)));
                 running += u64::from(busy);
                 let worker = seat.worker.as_ref();
                 WorkerStats {

@@ -13,8 +13,8 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use procession_worker::handle::{Worker, now_ns};
 use procession_worker::handle::Bell;
+use procession_worker::handle::{Worker, now_ns};
 use procession_worker::nap::{self, MAX_LINKS, Nap};
 
 use super::{Driver, Shared};
@@ -87,11 +87,14 @@ impl Shared {
         deadline: Option<u64>,
     ) -> bool {
         if driver.collect_all(false, now_ns()) {
+            if turn.rounds > 0 {
+                driver.vain_polls = 0;
+            }
             *turn = Turn::default();
             self.unlock(driver);
             return true;
         }
-        if driver.may_poll(job) && !turn.is_over() {
+        if driver.may_poll(job) && !turn.is_over(driver.poll_limit()) {
             if turn.rounds == 0 {
                 driver.ask_busy(Bell::Poller, job);
             }
@@ -100,12 +103,20 @@ impl Shared {
             turn.rounds += 1;
             return false;
         }
+        if turn.rounds > 0 {
+            driver.vain_polls = driver.vain_polls.saturating_add(1);
+        }
         *turn = Turn::default();
         self.sleep(driver, job, deadline)
     }
 
     /// Sleeps on every link that has work. True when there was news instead.
-    fn sleep(&self, mut driver: MutexGuard<'_, Driver>, job: Option<JobId>, deadline: Option<u64>) -> bool {
+    fn sleep(
+        &self,
+        mut driver: MutexGuard<'_, Driver>,
+        job: Option<JobId>,
+        deadline: Option<u64>,
+    ) -> bool {
         let now = now_ns();
         driver.timer(now);
         let mut naps = Nap::default();
@@ -124,7 +135,8 @@ impl Shared {
         }
         driver.sleeping = true;
         let expected = self.own.load(Ordering::Acquire);
-        let timeout = earliest(deadline, driver.core.next_timer()).map(|at| Duration::from_nanos(at.saturating_sub(now)));
+        let timeout = earliest(deadline, driver.core.next_timer())
+            .map(|at| Duration::from_nanos(at.saturating_sub(now)));
         self.unlock(driver);
         if by_loop {
             nap::sleep_on(&self.own, expected, timeout);
@@ -135,13 +147,21 @@ impl Shared {
     }
 
     /// Parks until the outcome, the deadline, or the drainer's leaving.
-    fn park<'a>(&'a self, mut driver: MutexGuard<'a, Driver>, me: usize, cells: &[&Cell], deadline: Option<u64>) {
+    fn park<'a>(
+        &'a self,
+        mut driver: MutexGuard<'a, Driver>,
+        me: usize,
+        cells: &[&Cell],
+        deadline: Option<u64>,
+    ) {
         let thread = std::thread::current();
         if cells.iter().all(|cell| cell.wake_thread(thread.clone())) {
             driver.parked.push((me, thread));
             drop(driver);
             match deadline {
-                Some(at) => std::thread::park_timeout(Duration::from_nanos(at.saturating_sub(now_ns()))),
+                Some(at) => {
+                    std::thread::park_timeout(Duration::from_nanos(at.saturating_sub(now_ns())))
+                }
                 None => std::thread::park(),
             }
             driver = self.lock();
@@ -171,12 +191,12 @@ impl Shared {
 }
 
 impl Turn {
-    fn is_over(&mut self) -> bool {
-        if self.rounds % 16 != 0 {
+    fn is_over(&mut self, limit: u64) -> bool {
+        if !self.rounds.is_multiple_of(16) {
             return false;
         }
         let now = now_ns();
-        now.saturating_sub(*self.polling_since.get_or_insert(now)) > SPIN_NS
+        now.saturating_sub(*self.polling_since.get_or_insert(now)) > limit
     }
 }
 
@@ -188,10 +208,14 @@ impl Driver {
     }
 
     fn busy(&self) -> impl Iterator<Item = (Slot, &Worker)> {
-        self.parts.seats.iter().enumerate().filter_map(|(at, seat)| {
-            let worker = seat.worker.as_ref().filter(|worker| worker.frames() > 0)?;
-            Some((Slot(at as u32), worker))
-        })
+        self.parts
+            .seats
+            .iter()
+            .enumerate()
+            .filter_map(|(at, seat)| {
+                let worker = seat.worker.as_ref().filter(|worker| worker.frames() > 0)?;
+                Some((Slot(at as u32), worker))
+            })
     }
 
     pub(crate) fn busy_links(&self) -> usize {
@@ -215,9 +239,20 @@ impl Driver {
         }
     }
 
+    /// How long to poll: little once it was in vain a few times, until it is not.
+    fn poll_limit(&self) -> u64 {
+        if self.vain_polls > 3 {
+            SPIN_NS / 10
+        } else {
+            SPIN_NS
+        }
+    }
+
     /// Whether polling is worth it: a CPU is free for it, and the task is expected to end soon.
     fn may_poll(&self, job: Option<JobId>) -> bool {
-        let soon = job.and_then(|job| self.core.estimate(job)).is_none_or(|ns| ns < POLL_BELOW_NS);
+        let soon = job
+            .and_then(|job| self.core.estimate(job))
+            .is_none_or(|ns| ns < POLL_BELOW_NS);
         soon && self.busy_links() < self.cpus
     }
 }

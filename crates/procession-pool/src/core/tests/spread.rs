@@ -184,19 +184,16 @@ fn little_work_behind_a_long_call_moves_after_a_millisecond() {
     let mut scene = Scene::ready(2);
     scene.known(US);
     let jobs: Vec<_> = (0..10).map(|_| scene.submit(call())).collect();
-    scene.begin(0);
-    while !scene.fx.links[1].frames.is_empty() {
-        scene.done(1, 1);
-    }
-    assert_eq!(held(&scene), [5, 0]);
+    assert_eq!(held(&scene), [0, 10], "waking the other one takes longer");
+    scene.begin(1);
     let when = scene.core.next_timer().expect("a second look");
     assert_eq!(when, scene.now + MS);
     scene.advance(MS - 1);
-    assert_eq!(held(&scene), [5, 0]);
+    assert_eq!(held(&scene), [0, 10]);
     scene.advance(1);
-    assert_eq!(held(&scene), [1, 4]);
-    while !scene.fx.links[1].frames.is_empty() {
-        scene.done(1, 1);
+    assert_eq!(held(&scene), [9, 1]);
+    while !scene.fx.links[0].frames.is_empty() {
+        scene.done(0, 1);
     }
     assert_eq!(
         jobs.iter()
