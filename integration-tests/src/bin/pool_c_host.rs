@@ -1,0 +1,267 @@
+//! A program with a pool that does what C programs do: forks, handles and ignores signals, takes statuses away.
+//!
+//! # Safety
+//! The C calls here are the host's, not the library's: each is made with valid arguments, in a program that exists to misbehave.
+#![expect(unsafe_code, reason = "hosts use C: fork, signal, waitpid")]
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use procession::{AsyncResult, Bytes, Pool, TaskErrorKind, wait_any};
+
+fn main() {
+    procession::init();
+    match std::env::args().nth(1).unwrap_or_default().as_str() {
+        "handler" => own_handler(),
+        "interrupted-calls" => interrupted_calls(),
+        "fork" => forks(),
+        "ignore-sigchld" => {
+            // SAFETY: SIG_IGN is a valid disposition for SIGCHLD.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+            without_reaping();
+        }
+        "steal" => {
+            std::thread::spawn(|| {
+                loop {
+                    // SAFETY: a null status pointer means that nobody wants the status.
+                    unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) };
+                }
+            });
+            without_reaping();
+        }
+        "stubborn" => stubborn(),
+        "masked" => masked(),
+        other => panic!("no scenario {other:?}"),
+    }
+    say("done");
+}
+
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(format!("{line}\n").as_bytes());
+    let _ = out.flush();
+}
+
+fn sleeps() {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn until_running(pool: &Pool, tasks: u64) {
+    while pool.stats().running < tasks {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static SIGNALS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn on_interrupt(_: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::SeqCst);
+    SIGNALS.fetch_add(1, Ordering::SeqCst);
+}
+
+/// Without SA_RESTART: every call that blocks in a signalled thread ends with EINTR.
+fn handle(signal: libc::c_int) {
+    // SAFETY: an all-zero action is a valid one.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_interrupt as *const () as libc::sighandler_t;
+    // SAFETY: the action is valid, and its handler only stores to atomics.
+    unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+}
+
+/// The host handles SIGINT: its handler runs, the pool works on until it is told otherwise.
+fn own_handler() {
+    handle(libc::SIGINT);
+    let pool = Pool::new(2).unwrap();
+    for pid in pool.worker_pids() {
+        say(&format!("worker {pid}"));
+    }
+    let long = pool.apply_async(sleeps, ());
+    until_running(&pool, 1);
+    let pids = pool.worker_pids();
+    say("ready");
+    while !INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(pool.apply(|x: u32| x + 1, (1,)).unwrap(), 2);
+    assert_eq!(pool.worker_pids(), pids);
+    assert!(!long.ready());
+    pool.terminate();
+    pool.join().unwrap();
+}
+
+/// Signals without end, at the thread that waits and at the pool's own.
+fn interrupted_calls() {
+    handle(libc::SIGUSR1);
+    let pool = Pool::new(2).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let own = std::process::id();
+            while !over.load(Ordering::SeqCst) {
+                for thread in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+                    let id: i32 = thread.file_name().to_string_lossy().parse().unwrap();
+                    // SAFETY: a signal that is handled, to a thread of this process or to none.
+                    unsafe { libc::syscall(libc::SYS_tgkill, own, id, libc::SIGUSR1) };
+                }
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        });
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(1) {
+            let sent = Bytes((0..300_000u32).map(|i| i as u8).collect());
+            let back = pool.apply(|bytes: Bytes| bytes, (sent.clone(),)).unwrap();
+            assert_eq!(sent, back);
+            assert_eq!(
+                pool.map(|x: u64| x, 0..100).unwrap().iter().sum::<u64>(),
+                4950
+            );
+            let error = pool
+                .apply(|| std::process::exit(3), ())
+                .map(|(): ()| ())
+                .unwrap_err();
+            assert_eq!(error.death().unwrap().exit_status().code(), Some(3));
+            let slow = pool.apply_async(|| std::thread::sleep(Duration::from_millis(20)), ());
+            let Err(slow) = slow.get_timeout(Duration::from_millis(5)) else {
+                panic!("twenty milliseconds are not over in five")
+            };
+            slow.get().unwrap();
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    assert!(SIGNALS.load(Ordering::SeqCst) > 100);
+    pool.close();
+    pool.join().unwrap();
+}
+
+/// In a forked copy the pool and its handles are inert, and what the copy does harms nothing of the original.
+fn forks() {
+    let pool = Pool::new(2).unwrap();
+    let running = pool.apply_async(sleeps, ());
+    let finished = pool.apply_async(|x: u32| x + 1, (1,));
+    finished.wait();
+    until_running(&pool, 1);
+    let pids = pool.worker_pids();
+    for how in ["uses", "drops", "exits"] {
+        let handle = pool.apply_async(sleeps, ());
+        // SAFETY: the copy runs this thread alone; it calls nothing but the library under test.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let ok = match how {
+                "uses" => is_inert(&pool, handle),
+                "drops" => {
+                    drop((pool, running, finished, handle));
+                    true
+                }
+                _ => std::process::exit(0),
+            };
+            // SAFETY: ends the copy at once, with no at-exit hooks of the original.
+            unsafe { libc::_exit(i32::from(!ok)) }
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for the call.
+        unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        assert_eq!(status, 0, "{how}: the copy found everything inert");
+        assert_eq!(pool.worker_pids(), pids, "{how}: and harmed nothing");
+    }
+    assert!(!running.ready());
+    assert_eq!(finished.get().unwrap(), 2);
+    pool.terminate();
+    pool.join().unwrap();
+    assert_eq!(running.get().unwrap_err().kind(), TaskErrorKind::Terminated);
+}
+
+fn is_inert(pool: &Pool, handle: AsyncResult<()>) -> bool {
+    let closed = Some(TaskErrorKind::Closed);
+    let kind = |result: Result<(), procession::TaskError>| result.err().map(|error| error.kind());
+    let mut handles = [handle];
+    let refuses = kind(pool.apply(|| (), ())) == closed
+        && kind(pool.apply_async(|| (), ()).get()) == closed
+        && kind(pool.map(|_: u32| (), 0..3).map(drop)) == closed
+        && pool
+            .try_map(|_: u32| (), 0..3)
+            .into_iter()
+            .all(|one| kind(one) == closed)
+        && Pool::new(1).is_err_and(|error| error.is_forked());
+    let says_nothing = pool.worker_pids().is_empty()
+        && pool.stats().workers.is_empty()
+        && wait_any(&mut handles, None).is_none()
+        && !handles[0].ready()
+        && !handles[0].wait_timeout(Duration::from_secs(60));
+    pool.close();
+    pool.terminate();
+    let joins = pool.join().is_err_and(|error| error.is_forked());
+    let [handle] = handles;
+    refuses && says_nothing && joins && kind(handle.get()) == closed
+}
+
+/// The kernel, or somebody else, collects what ends. Nothing hangs; statuses are right or said to be unknown.
+fn without_reaping() {
+    let pool = Pool::new(2).unwrap();
+    for round in 0..20u32 {
+        assert_eq!(pool.apply(|x: u32| x + 1, (round,)).unwrap(), round + 1);
+        let error = pool
+            .apply(|| std::process::exit(7), ())
+            .map(|(): ()| ())
+            .unwrap_err();
+        assert_eq!(error.kind(), TaskErrorKind::WorkerDied);
+        let status = error.death().unwrap().exit_status();
+        assert!(status.code() == Some(7) || !status.is_known(), "{status}");
+    }
+    pool.close();
+    pool.join().unwrap();
+    assert!(procession::active_children().is_empty());
+}
+
+/// Tasks that ignore SIGTERM: SIGKILL follows.
+fn stubborn() {
+    fn ignores_term() {
+        // SAFETY: SIG_IGN is a valid disposition for SIGTERM.
+        unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+        sleeps();
+    }
+    let pool = Pool::new(2).unwrap();
+    let handles: Vec<_> = (0..2).map(|_| pool.apply_async(ignores_term, ())).collect();
+    until_running(&pool, 2);
+    std::thread::sleep(Duration::from_millis(50));
+    let start = Instant::now();
+    pool.terminate();
+    for handle in handles {
+        assert_eq!(handle.get().unwrap_err().kind(), TaskErrorKind::Terminated);
+    }
+    pool.join().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+/// What the thread that makes the pool blocks and ignores is not inherited by the workers.
+fn masked() {
+    // SAFETY: both calls get valid arguments: a full set, and no place for the old one.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
+    }
+    // SAFETY: SIG_IGN is a valid disposition for SIGTERM.
+    unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
+    let pool = Pool::new(1).unwrap();
+    let error = pool
+        .apply(
+            || {
+                let _ = rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::TERM,
+                );
+            },
+            (),
+        )
+        .unwrap_err();
+    assert_eq!(
+        error.death().unwrap().exit_status().signal(),
+        Some(libc::SIGTERM)
+    );
+    pool.close();
+    pool.join().unwrap();
+}
