@@ -280,6 +280,11 @@ impl Worker {
         self.outgoing.is_some()
     }
 
+    /// True while a frame longer than the free space is on its way in either direction.
+    pub fn is_moving(&self) -> bool {
+        self.outgoing.is_some() || !self.inbox.is_empty()
+    }
+
     /// Publishes what was written and wakes the worker if it sleeps.
     pub fn flush(&mut self) {
         if self.calls.publish() {

@@ -250,10 +250,10 @@ impl Driver {
 
     /// Whether polling is worth it: a CPU is free for it, and the task is expected to end soon.
     fn may_poll(&self, job: Option<JobId>) -> bool {
-        let soon = job
-            .and_then(|job| self.core.estimate(job))
-            .is_none_or(|ns| ns < POLL_BELOW_NS);
-        soon && self.busy_links() < self.cpus
+        let estimate = job.and_then(|job| self.core.estimate(job));
+        let soon = estimate.is_none_or(|ns| ns < POLL_BELOW_NS);
+        let moving = || self.busy().any(|(_, worker)| worker.is_moving());
+        (soon || moving()) && self.busy_links() < self.cpus
     }
 }
 
