@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg,
     sendmsg, socketpair,
 };
 
@@ -217,8 +217,28 @@ impl Socket {
         self.recv_with(max_fds, RecvFlags::DONTWAIT)
     }
 
+    /// The length of the next packet, at most one above the limit; `None`: there is none at this moment.
+    ///
+    /// Asking costs a system call; a buffer for the longest packet would cost every child its pages.
+    fn next_length(&self, flags: RecvFlags) -> Result<Option<usize>> {
+        loop {
+            match recv(&self.0, &mut [0; 1], flags | RecvFlags::PEEK | RecvFlags::TRUNC) {
+                Ok((_, length)) => return Ok(Some(length.min(Self::MAX_PACKET))),
+                // A peer that closed without reading all of ours raises ECONNRESET once, before what it sent itself.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(errno) => {
+                    return Err(Error::new("cannot look at a control socket (recv)", errno));
+                }
+            }
+        }
+    }
+
     fn recv_with(&self, max_fds: usize, flags: RecvFlags) -> Result<Option<Received>> {
-        let mut bytes = vec![0; Self::MAX_PACKET];
+        let Some(length) = self.next_length(flags)? else {
+            return Ok(None);
+        };
+        let mut bytes = vec![0; length];
         let mut space = vec![MaybeUninit::uninit(); descriptor_space(max_fds.min(Self::MAX_FDS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let packet = loop {
@@ -229,7 +249,6 @@ impl Socket {
                 flags | RecvFlags::CMSG_CLOEXEC,
             ) {
                 Ok(packet) => break packet,
-                // A peer that closed without reading all of ours raises ECONNRESET once, before what it sent itself.
                 Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(errno) => {
@@ -258,7 +277,6 @@ impl Socket {
             return Ok(Some(Received::Closed));
         }
         bytes.truncate(packet.bytes);
-        bytes.shrink_to_fit();
         Ok(Some(Received::Packet { bytes, fds }))
     }
 }
