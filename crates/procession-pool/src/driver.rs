@@ -14,7 +14,7 @@ use std::thread::Thread;
 
 use procession_task::descriptor::TaskRef;
 use procession_worker::handle::Bell;
-use procession_worker::handle::{Replies, Worker, WorkerSpec, now_ns};
+use procession_worker::handle::{Replies, Worker, WorkerSpec, now_ns, why_not_ready};
 use procession_worker::watch::Watch;
 use procession_worker::{Error, PanicReport, TaskId};
 
@@ -67,6 +67,17 @@ pub(crate) struct Driver {
     /// Replies that carried an error.
     failed_replies: u64,
     max_frame: usize,
+}
+
+/// What a thread that asks for bells waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Awaited {
+    /// Nothing of its own: work is to go on.
+    Nothing,
+    /// The end of one job.
+    Job(JobId),
+    /// Any outcome at all.
+    Anything,
 }
 
 /// A submission, encoded.
@@ -160,7 +171,7 @@ impl Shared {
             *spare = std::mem::take(&mut driver.parts.spare);
         }
         if waits && driver.drainer.is_none() {
-            driver.flush(Some(job));
+            driver.flush(Some(Awaited::Job(job)));
         }
         self.unlock(driver);
         Ok((job, id))
@@ -229,7 +240,7 @@ impl Driver {
     /// replies are never left alone: the worker that sees the calls sees the bell.
     ///
     /// `waiting_for`: the calling thread is about to drain, and waits for this job.
-    pub(crate) fn flush(&mut self, waiting_for: Option<JobId>) {
+    pub(crate) fn flush(&mut self, waiting_for: Option<Awaited>) {
         if self.parts.dirty.is_empty() {
             return;
         }
@@ -237,7 +248,7 @@ impl Driver {
         let watched = self.drainer.is_some();
         for at in std::mem::take(&mut self.parts.dirty) {
             let slot = Slot(at);
-            let bell_at = self.bell_at(slot, waiting_for);
+            let bell_at = self.bell_at(slot, waiting_for.unwrap_or(Awaited::Nothing));
             let Some(seat) = self.parts.seat(slot) else {
                 continue;
             };
@@ -269,22 +280,23 @@ impl Driver {
         busy.count() < self.cpus
     }
 
-    /// From which call on a bell is wanted: when the awaited job is done; else in time to hand out more;
-    /// else when the worker runs dry.
-    fn bell_at(&self, slot: Slot, waiting_for: Option<JobId>) -> u64 {
-        let Some(worker) = self
-            .parts
-            .seats
-            .get(slot.index())
-            .and_then(|seat| seat.worker.as_ref())
-        else {
+    /// From which call on a bell is wanted: when what is awaited is done, or in time to hand out more, or else
+    /// when the worker runs dry.
+    fn bell_at(&self, slot: Slot, awaited: Awaited) -> u64 {
+        let seat = self.parts.seats.get(slot.index());
+        let Some(worker) = seat.and_then(|seat| seat.worker.as_ref()) else {
             return u64::MAX;
         };
-        match waiting_for.and_then(|job| self.core.frame_of(job, slot)) {
-            Some(frame) => worker.end_of(frame).unwrap_or(0),
-            None if self.prompt => 0,
-            None if self.core.has_queued() => worker.end_of(worker.frames() / 2).unwrap_or(0),
-            None => u64::MAX,
+        let middle = || worker.end_of(worker.frames() / 2).unwrap_or(0);
+        let more = if self.core.has_queued() { middle() } else { u64::MAX };
+        match awaited {
+            Awaited::Anything => 0,
+            Awaited::Job(job) => match self.core.frame_of(job, slot) {
+                Some(frame) => worker.end_of(frame).unwrap_or(0).min(more),
+                None => more,
+            },
+            Awaited::Nothing if self.prompt => 0,
+            Awaited::Nothing => more,
         }
     }
 
@@ -435,7 +447,7 @@ impl Driver {
         };
         let begun = begun.unwrap_or(1);
         let panic = if begun > 0 {
-            worker.last_panic().map(PanicReport::from_failure)
+            worker.last_panic(status).map(PanicReport::from_failure)
         } else {
             None
         };
@@ -443,7 +455,7 @@ impl Driver {
         if !seat.ready && broken.is_none() {
             let hint = violation
                 .as_deref()
-                .unwrap_or("it ended before it was ready");
+                .unwrap_or_else(|| why_not_ready(death.exit_status()));
             *broken = Some(format!("{death}: {hint}"));
         }
         seat.story = Some(Story {
@@ -494,7 +506,7 @@ impl Driver {
     /// Asks every busy link again for bells to the pool's own thread, unless a drainer has asked for them.
     pub(crate) fn reask_loop(&mut self) {
         if self.drainer.is_none() {
-            self.ask_busy(Bell::Loop, None);
+            self.ask_busy(Bell::Loop, Awaited::Nothing);
             Worker::fence();
             self.collect_all(true, now_ns());
         }

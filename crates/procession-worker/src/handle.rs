@@ -28,6 +28,7 @@ use procession_task::failure::{Failure, Stage};
 use procession_task::frame::{CallHeader, ReplyTag};
 use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role};
 
+use crate::boot::{EXIT_BUILD, EXIT_NO_INIT};
 use crate::error::{Error, WorkerDeath};
 pub use crate::link::Bell;
 use crate::link::{self, Layout, RING_BYTES, SEGMENT_BYTES, TAG_CALL, TAG_STOP};
@@ -447,14 +448,21 @@ impl Worker {
         let ran_for = (while_running && started > 0)
             .then(|| Duration::from_nanos(now_ns().saturating_sub(started)));
         let death = WorkerDeath::new(self.pid(), self.name.to_string(), status, ran_for);
-        match self.fatal_note() {
-            Some(note) => death.with_last_words(note),
-            None => death,
+        match (self.fatal_note(), status.signal()) {
+            (Some(note), _) => death.with_last_words(note),
+            (None, Some(signo)) => match hint_of(signo) {
+                Some(hint) => death.with_hint(hint.into()),
+                None => death,
+            },
+            (None, None) => death,
         }
     }
 
-    /// The panic a worker wrote down before it aborted.
-    pub fn last_panic(&self) -> Option<Failure> {
+    /// The panic a worker wrote down before it aborted; none when it ended otherwise: that panic was caught.
+    pub fn last_panic(&self, status: ExitStatus) -> Option<Failure> {
+        if status.signal() != Some(Signal::ABORT.as_raw()) {
+            return None;
+        }
         let bytes = self.layout.last_words()?;
         let failure: Failure = codec::decode(&bytes, &Limits::default()).ok()?;
         matches!(
@@ -471,7 +479,9 @@ impl Worker {
             .sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS);
         let note = FatalNote::read(&words)?;
         let name = procession_os::signal_name(note.signo).unwrap_or("a signal");
-        Some(if note.near_stack_pointer {
+        Some(if note.code <= 0 {
+            format!("{name} was sent by a process")
+        } else if note.near_stack_pointer {
             format!("stack overflow ({name} at the end of the stack)")
         } else {
             format!("{name} at address {:#x}", note.address)
@@ -501,6 +511,29 @@ impl Worker {
 
     pub(crate) fn control_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
+    }
+}
+
+/// Why a worker ended that had not said [`News::Ready`], as far as its exit code tells.
+pub fn why_not_ready(status: ExitStatus) -> &'static str {
+    match status.code() {
+        Some(EXIT_NO_INIT) => {
+            "it reached main without procession::init(), which must be the first line of main"
+        }
+        Some(EXIT_BUILD) => "it is another build of the program than its parent",
+        Some(_) | None => "it ended before it was ready",
+    }
+}
+
+/// What the signal of a death suggests when the worker left no note of it.
+fn hint_of(signo: i32) -> Option<&'static str> {
+    if signo == Signal::KILL.as_raw() {
+        Some("if nobody sent it, the kernel did for want of memory (see dmesg)")
+    } else if signo == Signal::SEGV.as_raw() {
+        // The handler that leaves the note needs a stack of its own, which only the runtime's threads have.
+        Some("it could leave no note of the fault, as when a thread's stack overflows")
+    } else {
+        None
     }
 }
 

@@ -10,7 +10,7 @@ use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
-use super::{Driver, Shared};
+use super::{Awaited, Driver, Shared};
 use crate::core::Slot;
 
 /// Time a worker that closed its channel has to end.
@@ -117,6 +117,8 @@ impl Driver {
             }
         }
         let asks = !self.has_drainer();
+        // Futures ask again when they are polled; without work there is nothing to be prompt about.
+        self.prompt &= self.busy_links() > 0 || self.core.has_queued();
         loop {
             self.collect_all(true, now);
             self.flush(None);
@@ -146,7 +148,7 @@ impl Driver {
                 .filter(silent)
                 .is_some()
             {
-                let bell_at = self.bell_at(slot, None);
+                let bell_at = self.bell_at(slot, Awaited::Nothing);
                 if let Some(worker) = self.parts.seats.get(at).and_then(|s| s.worker.as_ref()) {
                     worker.ask(Bell::Loop, bell_at);
                 }
@@ -178,7 +180,12 @@ impl Driver {
                 Some(News::Ready) => {
                     seat.ready = true;
                     seat.kill_at = seat.kill_at.filter(|_| seat.ending);
-                    if let Some(who) = seat.incarnation {
+                    let (ending, who) = (seat.ending, seat.incarnation);
+                    if !ending {
+                        // What kept former starts from this moment is no cause of anything later.
+                        self.parts.broken = None;
+                    }
+                    if let Some(who) = who {
                         self.core.ready(who, now, &mut self.parts);
                     }
                 }
