@@ -42,7 +42,9 @@ fn wiped_page() -> Option<&'static AtomicU64> {
     let page = rustix::param::page_size();
     let prot = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: an anonymous private mapping at an address of the kernel's choice overlaps nothing.
-    let start = unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), page, prot, MapFlags::PRIVATE) }.ok()?;
+    let start =
+        unsafe { rustix::mm::mmap_anonymous(ptr::null_mut(), page, prot, MapFlags::PRIVATE) }
+            .ok()?;
     // SAFETY: the range is the mapping just made, which nothing else refers to.
     unsafe { rustix::mm::madvise(start, page, Advice::LinuxWipeOnFork) }.ok()?;
     // SAFETY: the page is mapped for the rest of the process's life, aligned, zeroed, and reached as this word only.

@@ -222,7 +222,11 @@ impl Socket {
     /// Asking costs a system call; a buffer for the longest packet would cost every child its pages.
     fn next_length(&self, flags: RecvFlags) -> Result<Option<usize>> {
         loop {
-            match recv(&self.0, &mut [0; 1], flags | RecvFlags::PEEK | RecvFlags::TRUNC) {
+            match recv(
+                &self.0,
+                &mut [0; 1],
+                flags | RecvFlags::PEEK | RecvFlags::TRUNC,
+            ) {
                 Ok((_, length)) => return Ok(Some(length.min(Self::MAX_PACKET))),
                 // A peer that closed without reading all of ours raises ECONNRESET once, before what it sent itself.
                 Err(Errno::INTR | Errno::CONNRESET) => {}

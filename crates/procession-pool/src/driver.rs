@@ -288,7 +288,11 @@ impl Driver {
             return u64::MAX;
         };
         let middle = || worker.end_of(worker.frames() / 2).unwrap_or(0);
-        let more = if self.core.has_queued() { middle() } else { u64::MAX };
+        let more = if self.core.has_queued() {
+            middle()
+        } else {
+            u64::MAX
+        };
         match awaited {
             Awaited::Anything => 0,
             Awaited::Job(job) => match self.core.frame_of(job, slot) {

@@ -17,7 +17,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Worker, now_ns};
 use procession_worker::nap::{self, MAX_LINKS, Nap};
 
-use super::{Driver, Shared};
+use super::{Awaited, Driver, Shared};
 use crate::cell::Cell;
 use crate::core::{JobId, Slot};
 
@@ -96,7 +96,7 @@ impl Shared {
         }
         if driver.may_poll(job) && !turn.is_over(driver.poll_limit()) {
             if turn.rounds == 0 {
-                driver.ask_busy(Bell::Poller, job);
+                driver.ask_busy(Bell::Poller, awaited(job));
             }
             drop(driver);
             nap::spin_hint(turn.rounds);
@@ -122,10 +122,10 @@ impl Shared {
         let mut naps = Nap::default();
         let by_loop = self.no_nap.load(Ordering::Relaxed) || driver.busy_links() > MAX_LINKS;
         if by_loop {
-            driver.ask_busy(Bell::Loop, job);
+            driver.ask_busy(Bell::Loop, awaited(job));
         } else {
             driver.watch_busy(&mut naps);
-            driver.ask_busy(Bell::Waiter, job);
+            driver.ask_busy(Bell::Waiter, awaited(job));
         }
         Worker::fence();
         driver.flush(None);
@@ -179,7 +179,7 @@ impl Shared {
         driver.sleeping = false;
         let next = driver.parked.pop();
         if driver.busy_links() > 0 {
-            driver.ask_busy(Bell::Loop, None);
+            driver.ask_busy(Bell::Loop, Awaited::Nothing);
             Worker::fence();
             driver.collect_all(true, now_ns());
         }
@@ -233,9 +233,9 @@ impl Driver {
     }
 
     /// Asks every worker that has work for a bell.
-    pub(crate) fn ask_busy(&self, bell: Bell, job: Option<JobId>) {
+    pub(crate) fn ask_busy(&self, bell: Bell, awaited: Awaited) {
         for (slot, worker) in self.busy() {
-            worker.ask(bell, self.bell_at(slot, job));
+            worker.ask(bell, self.bell_at(slot, awaited));
         }
     }
 
@@ -255,6 +255,10 @@ impl Driver {
         let moving = || self.busy().any(|(_, worker)| worker.is_moving());
         (soon || moving()) && self.busy_links() < self.cpus
     }
+}
+
+fn awaited(job: Option<JobId>) -> Awaited {
+    job.map_or(Awaited::Anything, Awaited::Job)
 }
 
 fn past(deadline: Option<u64>) -> bool {
