@@ -40,6 +40,9 @@ pub fn heading(results: &Results) -> String {
         machine.load_at_start,
         machine.load_at_end,
     );
+    if !results.note.is_empty() {
+        let _ = writeln!(text, "{}", results.note);
+    }
     let versions: Vec<String> = results
         .versions
         .iter()

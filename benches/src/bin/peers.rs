@@ -14,13 +14,14 @@ use procession_benches::{sides, table, tasks};
 const HELP: &str = "\
 The same work on procession and on other systems, in alternating rounds, as ratios against the targets.
 
-    peers [--quick] [--rounds N] [--save] [--python PATH] [--work ID]... [--side ID]... [--calm SECONDS] [--seed N] [--json]
+    peers [--quick] [--rounds N] [--save] [--python PATH] [--work ID]... [--side ID]... [--calm SECONDS] [--seed N] [--note TEXT] [--json]
 
 --quick        small counts and 3 rounds (about a minute) instead of 5
 --save         write a dated JSON and Markdown file to docs/benchmarks/runs/
 --python PATH  the Python whose modules are measured (default: python3); missing modules are reported, not fatal
 --work ID      only this work; may be repeated    --side ID  only this side; may be repeated
 --calm SECONDS wait up to this long before each measurement until other programs leave the processors alone
+--note TEXT    a remark on the circumstances, kept in what is saved
 --json         print all samples as JSON instead of tables
 --list         print the ids of works and sides
 ";
@@ -57,6 +58,7 @@ struct Wishes {
     options: Options,
     save: bool,
     json: bool,
+    note: String,
     help: Option<String>,
 }
 
@@ -66,7 +68,8 @@ fn compare(args: &[String]) -> Result<(), String> {
         print!("{text}");
         return Ok(());
     }
-    let results = runner::run(&wishes.options)?;
+    let mut results = runner::run(&wishes.options)?;
+    results.note = wishes.note;
     let text = format!("{}\n{}", table::heading(&results), table::report(&results));
     let json = serde_json::to_string_pretty(&results).map_err(|error| error.to_string())?;
     println!("{}", if wishes.json { &json } else { &text });
@@ -87,7 +90,7 @@ fn parse(args: &[String]) -> Result<Wishes, String> {
         works: Vec::new(),
         sides: Vec::new(),
     };
-    let (mut save, mut json, mut help) = (false, false, None);
+    let (mut save, mut json, mut help, mut note) = (false, false, None, String::new());
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let mut value = || {
@@ -99,6 +102,7 @@ fn parse(args: &[String]) -> Result<Wishes, String> {
             "--quick" => options.quick = true,
             "--save" => save = true,
             "--json" => json = true,
+            "--note" => note = value()?,
             "--rounds" => options.rounds = number(&value()?)? as usize,
             "--seed" => options.seed = number(&value()?)?,
             "--calm" => options.calm = Duration::from_secs(number(&value()?)?),
@@ -121,6 +125,7 @@ fn parse(args: &[String]) -> Result<Wishes, String> {
         options,
         save,
         json,
+        note,
         help,
     })
 }

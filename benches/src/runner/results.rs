@@ -17,6 +17,8 @@ pub struct Results {
     pub time: String,
     /// Where it ran.
     pub machine: Machine,
+    /// What the one who ran it says about the circumstances.
+    pub note: String,
     /// `full` or `quick`.
     pub mode: String,
     /// Rounds.

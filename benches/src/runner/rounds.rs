@@ -44,6 +44,7 @@ pub fn run(options: &Options) -> Result<Results, String> {
         date,
         time,
         machine: Machine::read(),
+        note: String::new(),
         mode: if options.quick { "quick" } else { "full" }.to_string(),
         rounds: options.rounds,
         seed: options.seed,
