@@ -150,6 +150,11 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
                     failure,
                 ))
             })?;
+        // Postcard writes the variant first: 1 is `Err`.
+        if task.descriptor().returns_result() && output.first() == Some(&1) {
+            let text = format!("the initializer {} returned an error", task.name());
+            return Err(Error::message(text));
+        }
     }
     Ok(Pool::with(None, None, spec.max_frame))
 }
