@@ -171,6 +171,25 @@ pub fn die_with_parent(expected_parent: u32) -> Result<bool> {
     Ok(getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs()) == Some(expected_parent))
 }
 
+/// Whether the given thread of another process still exists.
+///
+/// A process that becomes another program by `exec` keeps its pid and loses its other threads. A child that was started by
+/// one of them, and has called [`die_with_parent`] before this, either sees here that the thread is gone or is killed when
+/// it goes.
+///
+/// ```
+/// let me = std::process::id();
+/// assert!(procession_os::prologue::is_thread_alive(me, me));
+/// assert!(!procession_os::prologue::is_thread_alive(me, u32::MAX >> 1));
+/// ```
+pub fn is_thread_alive(process: u32, thread: u32) -> bool {
+    // Refused permission is an answer about a thread that is there.
+    !matches!(
+        sys::probe_thread(process, thread),
+        Err(Errno::SRCH | Errno::INVAL)
+    )
+}
+
 /// Names this thread, and with it the process in `ps` and `top`: the first 15 bytes, up to a NUL byte.
 ///
 /// ```

@@ -222,6 +222,8 @@ struct Request {
 
 /// The process that made (or is making) the supervisor; 0 while there is none.
 static OWNER: AtomicU32 = AtomicU32::new(0);
+/// The supervisor's thread id; 0 while there is none.
+static THREAD: AtomicU32 = AtomicU32::new(0);
 static SUPERVISOR: Mutex<Option<Sender<Request>>> = Mutex::new(None);
 
 fn gone() -> Error {
@@ -243,20 +245,48 @@ fn supervisor() -> Result<Sender<Request>> {
         return Ok(sender.clone());
     }
     let (sender, requests) = channel();
+    let (ready, started) = channel();
     let mask = sys::block_all_signals()
         .context(|| "cannot block signals for the thread that starts processes")?;
     let thread = thread::Builder::new()
         .name("procession-spawn".into())
         .stack_size(256 * 1024)
-        .spawn(move || serve(&requests));
+        .spawn(move || serve(&requests, &ready));
     mask.restore()
         .context(|| "cannot restore this thread's signal mask")?;
     thread.map_err(|error| Error::io("cannot start the thread that starts processes", &error))?;
+    started.recv().map_err(|_| gone())?;
     *supervisor = Some(sender.clone());
     Ok(sender)
 }
 
-fn serve(requests: &Receiver<Request>) {
+/// The id of the thread that starts processes, which is made if there is none yet: the thread whose end a child's
+/// parent-death signal tells.
+///
+/// # Errors
+/// When the thread cannot be made, or this process is a forked copy.
+///
+/// ```
+/// let thread = procession_os::spawn::supervisor_thread()?;
+/// assert!(procession_os::prologue::is_thread_alive(std::process::id(), thread));
+/// # Ok::<(), procession_os::Error>(())
+/// ```
+pub fn supervisor_thread() -> Result<u32> {
+    supervisor()?;
+    match THREAD.load(Ordering::Acquire) {
+        0 => Err(gone()),
+        thread => Ok(thread),
+    }
+}
+
+fn serve(requests: &Receiver<Request>, ready: &Sender<()>) {
+    let thread = rustix::thread::gettid();
+    THREAD.store(
+        thread.as_raw_nonzero().get().unsigned_abs(),
+        Ordering::Release,
+    );
+    // Nobody to tell means that the caller has gone on.
+    let _ = ready.send(());
     // Never ends: the sender in `SUPERVISOR` is never dropped.
     for Request { spawn, answer } in requests {
         // A caller that is gone drops the child's handle here, and with it the child is kept for reaping.

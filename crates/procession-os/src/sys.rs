@@ -123,6 +123,13 @@ pub(crate) fn close_range(first: u32, last: u32) -> Result<(), Errno> {
     check(result)
 }
 
+/// Whether a thread of a process can be signalled; nothing is sent.
+pub(crate) fn probe_thread(process: u32, thread: u32) -> Result<(), Errno> {
+    // SAFETY: no memory is passed, and signal 0 only asks.
+    let result = unsafe { libc::syscall(libc::SYS_tgkill, process, thread, 0) };
+    check(result)
+}
+
 /// Closes one descriptor by number, whoever owns it. Errors mean that there was nothing to close.
 pub(crate) fn close_raw(fd: i32) {
     // SAFETY: as for `close_range`.

@@ -53,6 +53,8 @@ pub struct Boot {
     pub index: Option<u32>,
     /// The process that must stay alive.
     pub parent_pid: u32,
+    /// The thread of it that started the worker, whose end is the parent's.
+    pub parent_thread: u32,
     /// The parent's own name.
     pub parent_name: String,
     /// How many parents up to the first process.

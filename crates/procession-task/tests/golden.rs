@@ -16,6 +16,7 @@ fn boot(role: Role) -> ToWorker {
         name: "w".into(),
         index: Some(2),
         parent_pid: 17,
+        parent_thread: 18,
         parent_name: "p".into(),
         depth: 1,
         role,
@@ -42,7 +43,7 @@ fn from_worker(message: &FromWorker, bytes: &[&[u8]]) {
     }
 }
 
-const BOOT: &[u8] = &[1, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 1, b'p', 1];
+const BOOT: &[u8] = &[1, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
 
 #[test]
 fn version_and_magic() {

@@ -141,6 +141,8 @@ fn boot_message(spec: &StartSpec, nonce: u64, depth: u32) -> Result<Vec<u8>, Err
         name: spec.name.clone(),
         index: spec.index,
         parent_pid: std::process::id(),
+        parent_thread: procession_os::spawn::supervisor_thread()
+            .map_err(|cause| Error::os(format!("cannot start {:?}", spec.name), cause))?,
         parent_name: info::current_process().name().to_owned(),
         depth,
         role: spec.role.clone(),

@@ -6,10 +6,10 @@
 //! 4. receive the call (or the pool's orders); a closed socket means the parent is gone
 //! 5. reset signals: SIGINT ends a process of its own, pool workers ignore it
 //! 6. own process group
-//! 7. die with the parent, then look whether it is still there
+//! 7. die with the parent, then look whether it, and the thread of it that started this process, is still there: a
+//!    parent that became another program (`exec`) keeps its pid and loses that thread
 //! 8. name
 //! 9. hello (magic, version, nonce, build id), then refuse a parent of another build
-//! 10. look at the control socket: a parent that became another program (`exec`) keeps its pid and closes its end
 //!
 //! A step that fails ends the child with one line on stderr and a reserved exit code.
 
@@ -23,7 +23,6 @@ use procession_task::failure::{Failure, Stage};
 use procession_task::message::{
     ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{EXIT_BUILD, EXIT_PARENT_GONE, EXIT_PROTOCOL, die, run};
 use crate::info;
@@ -48,17 +47,18 @@ pub(super) fn enter(nonce: &str) -> ! {
     };
     must("reset its signals", prologue::reset_signals(interrupts));
     must("make its process group", prologue::new_process_group());
-    if !must(
+    // The signal tells of the end of the thread that started this process: one that ended before is looked for.
+    let bound = must(
         "bind its life to its parent",
         prologue::die_with_parent(boot.parent_pid),
-    ) {
+    );
+    if !bound || !prologue::is_thread_alive(boot.parent_pid, boot.parent_thread) {
         prologue::exit_now(EXIT_PARENT_GONE);
     }
     // A name is a convenience: one the kernel refuses is no reason to fail.
     let _ = prologue::set_name(&boot.name);
     info::set_booted(&boot);
     say_hello(&control, &boot);
-    refuse_an_exec(&control);
     match boot.role {
         Role::Pool { .. } => serve::run(Pooled { control, boot, fds }),
         Role::Process { call, max_result } => run::run(control, &call, max_result, fds),
@@ -138,21 +138,6 @@ fn say_hello(control: &Socket, boot: &Boot) {
             EXIT_BUILD,
             "a child process is another build of the program than its parent",
         );
-    }
-}
-
-/// The parent-death signal belongs to the thread that started this process. An `exec` of the parent ends that thread; one
-/// that came before step 7 is not seen there, because the pid stays. The parent's end of the socket does not stay. What is
-/// left: the kernel ends the parent's threads before it closes its descriptors, and an `exec` that is between the two
-/// during both steps is missed. Such a child runs until its function ends.
-fn refuse_an_exec(control: &Socket) {
-    let mut fds = [PollFd::new(control, PollFlags::empty())];
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    if matches!(poll(&mut fds, Some(&at_once)), Ok(1..)) {
-        prologue::exit_now(EXIT_PARENT_GONE);
     }
 }
 

@@ -4,9 +4,7 @@
 //! The C calls here are the host's, not the library's: each is made with valid arguments, in a program that exists to misbehave.
 #![expect(unsafe_code, reason = "hosts use C: fork, signal, waitpid, atexit")]
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -35,40 +33,13 @@ pub(crate) fn panics() {
     panic!("the host panics");
 }
 
-/// The processes are inside their functions by then: see step 10 of the prologue for an `exec` that comes before.
+/// At once: the children may be anywhere in their prologue.
 pub(crate) fn execs() {
-    fn idle() {
-        println!("begun");
-        sleep_for_ever();
-    }
-    fn busy() {
-        println!("begun");
-        spin_for_ever();
-    }
-    let _idle = begun(
-        Process::builder()
-            .stdout(Stdio::piped())
-            .spawn(idle, ())
-            .unwrap(),
-    );
-    let _busy = begun(
-        Process::builder()
-            .stdout(Stdio::piped())
-            .spawn(busy, ())
-            .unwrap(),
-    );
+    let _idle = announced(Process::spawn(sleep_for_ever, ()).unwrap());
+    let _busy = announced(Process::spawn(spin_for_ever, ()).unwrap());
     say("ready");
     let error = std::process::Command::new("sleep").arg("60").exec();
     panic!("cannot exec: {error}");
-}
-
-fn begun(mut process: Process<()>) -> Process<()> {
-    let mut line = String::new();
-    BufReader::new(process.take_stdout().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    assert_eq!(line, "begun\n");
-    announced(process)
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
