@@ -1,6 +1,7 @@
-//! Multiprocessing for Rust: run a function in its own process, or thousands of calls on a pool of worker processes.
+//! Multiprocessing for Rust: run a function in its own process, or thousands of calls on a pool of worker processes. This
+//! crate holds no logic: it gives the layers one name.
 //!
-//! A task may panic, abort, leak, hang or be killed: one handle says so, and nothing else notices.
+//! A task may panic, abort, run out of its stack or be killed: one handle says so, and nothing else notices.
 //!
 //! ```
 //! fn square(x: u64) -> u64 {
@@ -26,6 +27,87 @@
 //! * Every submission has a handle, and every handle resolves to exactly one outcome, whatever happens.
 //! * [`init`] comes first in `main`. Tests, benches and libraries use [`init_before_main!`] instead.
 //!
+//! # Five minutes
+//! **A process of its own**, for a call that is long, dangerous, or to be ended from outside:
+//! ```
+//! use procession::Process;
+//! use std::time::Duration;
+//!
+//! fn greet(name: String, age: u32) -> String {
+//!     format!("{name} is {age}")
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     procession::init();
+//!     let process = Process::spawn(greet, ("test".to_string(), 18))?;
+//!     println!("{} is process {}", process.name(), process.pid());
+//!     assert_eq!(process.into_result()?, "test is 18");
+//!
+//!     let endless = Process::builder().name("endless").spawn(|| loop { std::thread::park() }, ())?;
+//!     assert!(endless.join_timeout(Duration::from_millis(10))?.is_none(), "it runs");
+//!     endless.terminate()?;
+//!     assert_eq!(endless.join()?.to_string(), "signal SIGTERM (15)");
+//!     # let _: &Process<()> = &endless;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **A pool**, for many calls. Its workers are started once and kept:
+//! ```
+//! use procession::prelude::*;
+//!
+//! fn first_word(line: String) -> Option<String> {
+//!     Some(line.split_whitespace().next()?.to_string())
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     procession::init();
+//!     let pool = Pool::builder().workers(2).name("words").build()?;
+//!
+//!     let lines = ["one two", "", "three"].map(String::from);
+//!     assert_eq!(pool.map(first_word, lines)?, [Some("one".to_string()), None, Some("three".to_string())]);
+//!
+//!     // One bad item does not take its neighbours along.
+//!     let each = pool.try_map(|n: u32| if n == 1 { std::process::exit(3) } else { n }, 0..3);
+//!     assert_eq!(*each[0].as_ref().unwrap(), 0);
+//!     let error = each[1].as_ref().unwrap_err();
+//!     assert_eq!(error.kind(), TaskErrorKind::WorkerDied);
+//!     assert!(error.to_string().contains("exited with code 3 before returning a result"));
+//!     assert_eq!(*each[2].as_ref().unwrap(), 2);
+//!     pool.close();
+//!     pool.join()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # How a call can end
+//! With its value, or with a [`TaskError`] whose text is the whole story and whose [`kind`](TaskError::kind) is one of:
+//!
+//! | kind | what happened |
+//! |---|---|
+//! | `Panicked` | the function panicked, or decoding its arguments or encoding its result did; [`TaskError::panic`] has the place |
+//! | `WorkerDied` | its process ended without an answer: exit (0 included), abort, signal; [`TaskError::death`] has the status |
+//! | `EncodeArgs`, `TooLarge` | the arguments could not be sent; nothing ran |
+//! | `DecodeArgs` | they could not be read in the other process |
+//! | `EncodeResult`, `TooLarge`, `DecodeResult` | it ran, and the result could not be handed over |
+//! | `Cancelled` | another item of the same [`map`](Pool::map) failed before this one began |
+//! | `Terminated`, `Closed` | the pool was terminated first, or takes nothing more |
+//! | `Broken` | no process could be started for it: a failing initializer, a missing `init`, another build |
+//! | `Spawn` | a process could not be waited for, or the handle is a forked copy |
+//! | `Protocol` | the other process broke the protocol and was killed |
+//! | `InvalidOption` | an option has no meaning, such as a chunk of no items |
+//!
+//! What does not concern one call, such as making a pool or joining one, ends in an [`Error`].
+//!
+//! # What to know
+//! * A child is this same program started again, so `main` runs in it up to [`init`] and no further. It must be the same
+//!   build, and it is: also when the file was replaced meanwhile.
+//! * Nothing is shared. A global that a task changes is changed in that worker alone.
+//! * Children end with this program, however it ends, also by SIGKILL. Ctrl-C reaches this program alone; what it means is
+//!   your decision.
+//! * A task is begun at most once.
+//! * This version runs on 64-bit little-endian Linux.
+//!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:
 //!
@@ -34,7 +116,7 @@
 //! | `procession-os` | processes, pidfds, sealed segments, rings, doorbells | you build your own supervisor or link |
 //! | `procession-task` | a function call as bytes and back | you have your own way to move bytes |
 //! | `procession-worker` | [`Process`]: one function in one child | a few long or dangerous calls |
-//! | `procession-pool` | [`Pool`]: many calls on few workers | as this crate, without `Process` in the prelude |
+//! | `procession-pool` | [`Pool`]: many calls on few workers | you build an interface of your own on pools |
 
 pub use procession_worker::init_before_main;
 pub use procession_worker::{cpu_count, init, is_worker};
@@ -52,3 +134,8 @@ pub use procession_task::{Arguments, Bytes, Task};
 
 pub mod prelude;
 pub mod worker;
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
