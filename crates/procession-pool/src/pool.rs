@@ -179,7 +179,21 @@ impl Pool {
 
     /// As [`Pool::map`], without waiting: the handle gives the whole vector.
     ///
-    /// The iterator is read to its end before this returns.
+    /// The iterator is read to its end before this returns. Nothing fails here: an error of an item arrives through the
+    /// handle, as [`Pool::map`] would return it.
+    ///
+    /// # Panics
+    /// As [`Pool::map`].
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let handle = pool.map_async(|x: u32| x * x, [1, 2, 3]);
+    /// assert_eq!(handle.get()?, [1, 4, 9]);
+    /// let error = pool.map_async(|x: u32| 6 / x, [2, 0, 1]).get().unwrap_err();
+    /// assert_eq!(error.item(), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map_async<F, T, I>(&self, task: F, items: I) -> AsyncResult<Vec<F::Output>>
     where
         F: Task<(T,)>,
@@ -211,7 +225,14 @@ impl Pool {
         self.call(task).starmap(items)
     }
 
-    /// As [`Pool::starmap`], without waiting.
+    /// As [`Pool::starmap`], without waiting; see [`Pool::map_async`].
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// assert_eq!(pool.starmap_async(|a: u32, b: u32| a - b, [(3, 2), (5, 4)]).get()?, [1, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn starmap_async<F, Args, I>(&self, task: F, items: I) -> AsyncResult<Vec<F::Output>>
     where
         F: Task<Args>,
@@ -245,6 +266,21 @@ impl Pool {
 
     /// Accepts nothing more; what was accepted is finished, then the workers end. Calling it again, or after
     /// [`Pool::terminate`], changes nothing.
+    ///
+    /// It returns at once. A call handed in afterwards has a handle that says `Closed`.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_worker::TaskErrorKind;
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let accepted = pool.apply_async(|x: u32| x + 1, (1,));
+    /// pool.close();
+    /// let refused = pool.apply_async(|x: u32| x + 1, (1,));
+    /// assert_eq!(refused.get().unwrap_err().kind(), TaskErrorKind::Closed);
+    /// assert_eq!(accepted.get()?, 2);
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         let _ = self
             .phase
@@ -256,6 +292,20 @@ impl Pool {
 
     /// Resolves every open handle now (kind `Terminated`) and ends the workers: SIGTERM, and SIGKILL after a
     /// tenth of a second. Results that arrived before stand. Calling it again changes nothing.
+    ///
+    /// It does not wait for the workers' ends; [`Pool::join`] does.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_worker::TaskErrorKind;
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let endless = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+    /// pool.terminate();
+    /// assert_eq!(endless.get().unwrap_err().kind(), TaskErrorKind::Terminated);
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn terminate(&self) {
         self.phase.store(TERMINATED, Ordering::Release);
         if let Some(shared) = self.ours() {
@@ -266,7 +316,18 @@ impl Pool {
     /// Waits until every task is resolved and every worker has ended and was reaped. Repeatable.
     ///
     /// # Errors
-    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called: it would wait for ever.
+    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called: it would wait for ever. And in a copy of this
+    /// process made by `fork`, which has no workers.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// assert!(pool.join().is_err(), "it is open");
+    /// pool.close();
+    /// pool.join()?;
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(&self) -> Result<(), Error> {
         self.join_deadline(None).map(|_| ())
     }
@@ -324,7 +385,16 @@ impl Pool {
         Ok(true)
     }
 
-    /// Process ids of the living workers, in the order of their places; empty for an inline pool.
+    /// Process ids of the living workers, in the order of their places; empty for an inline pool, after the end, and in a
+    /// copy of this process made by `fork`. A worker that is being replaced is missing.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// assert_eq!(pool.worker_pids().len(), 2);
+    /// assert!(pool.worker_pids().contains(&pool.apply(std::process::id, ())?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn worker_pids(&self) -> Vec<u32> {
         self.ours()
             .map_or_else(Vec::new, |shared| shared.worker_pids())

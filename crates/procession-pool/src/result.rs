@@ -63,7 +63,7 @@ impl Source {
         }
         match &self.shared {
             Some(shared) if shared.is_ours() => {
-                shared.wait(&[&self.cell], self.job, deadline, &mut || {})
+                shared.wait(&[&self.cell], self.job, deadline, None)
             }
             // Nothing moves in a forked copy, and what has no pool is done from the beginning.
             Some(_) | None => self.cell.is_done(),
@@ -133,7 +133,8 @@ impl<R> AsyncResult<R> {
     /// Waits for the outcome and returns it.
     ///
     /// # Errors
-    /// Whatever kept the call from returning its value: see [`TaskErrorKind`].
+    /// Whatever kept the call from returning its value: the [crate](crate#how-a-call-can-end) lists each way. In a copy of
+    /// this process made by `fork`, `Closed` at once, unless the outcome was there before.
     pub fn get(mut self) -> Result<R, TaskError> {
         self.source.wait(None);
         self.read()
@@ -173,7 +174,7 @@ impl<R> AsyncResult<R> {
         self.source.wait(None);
     }
 
-    /// Waits at most `timeout`; true when the outcome is there.
+    /// Waits at most `timeout`; true when the outcome is there. Nothing is consumed or cancelled either way.
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.source.wait(after(timeout))
     }
@@ -183,7 +184,7 @@ impl<R> AsyncResult<R> {
         self.source.wait(Some(0))
     }
 
-    /// Whether the call returned its value; `None` while that is not known.
+    /// Whether the call returned its value (an `Err` it returned is one); `None` while that is not known.
     pub fn successful(&self) -> Option<bool> {
         self.ready().then(|| (self.check)(&self.source))
     }
@@ -325,7 +326,7 @@ pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) ->
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        shared.wait(&mine, None, until, &mut || {});
+        shared.wait(&mine, None, until, None);
         if deadline.is_some_and(|at| now_ns() >= at) {
             return handles
                 .iter()
