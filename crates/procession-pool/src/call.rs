@@ -436,9 +436,8 @@ impl Map {
     fn finish<R: DeserializeOwned>(&mut self, collector: &mut Collector<R>) {
         let source = &self.source;
         if let Some(shared) = &source.shared {
-            shared.wait(&[&source.cell], source.job, None, &mut || {
-                collector.collect(source)
-            });
+            let mut between = || collector.collect(source);
+            shared.wait(&[&source.cell], source.job, None, Some(&mut between));
         }
         collector.collect(source);
     }

@@ -52,6 +52,8 @@ pub(crate) struct Driver {
     drainer: Option<usize>,
     /// The drainer sleeps, so whoever changes something wakes it.
     sleeping: bool,
+    /// The drainer does something else for a while: any thread may take its place.
+    away: bool,
     /// Threads that wait for something while another one drains.
     parked: Vec<(usize, Thread)>,
     next_task: u64,
@@ -100,6 +102,7 @@ impl Shared {
             parts,
             drainer: None,
             sleeping: false,
+            away: false,
             parked: Vec::new(),
             next_task: 1,
             cpus,
@@ -245,7 +248,7 @@ impl Driver {
             return;
         }
         let spin = self.spin_allowed();
-        let watched = self.drainer.is_some();
+        let polled = self.drainer.is_some() && !self.sleeping;
         for at in std::mem::take(&mut self.parts.dirty) {
             let slot = Slot(at);
             let bell_at = self.bell_at(slot, waiting_for.unwrap_or(Awaited::Nothing));
@@ -256,9 +259,17 @@ impl Driver {
             let Some(worker) = &mut seat.worker else {
                 continue;
             };
+            // What is left of an earlier request may have nobody behind it: a sleeper that has gone, or one that
+            // does not sleep on this link.
+            let attended = match worker.asked() {
+                Bell::Silent => false,
+                Bell::Loop => true,
+                Bell::Waiter => seat.slept_on,
+                Bell::Poller => polled,
+            };
             if waiting_for.is_some() {
                 worker.ask(Bell::Poller, bell_at);
-            } else if worker.asked() == Bell::Silent || (!watched && worker.asked() != Bell::Loop) {
+            } else if !attended {
                 worker.ask(Bell::Loop, bell_at);
             }
             worker.allow_spin(if spin {
@@ -287,6 +298,9 @@ impl Driver {
         let Some(worker) = seat.and_then(|seat| seat.worker.as_ref()) else {
             return u64::MAX;
         };
+        if self.prompt || !self.parked.is_empty() {
+            return 0;
+        }
         let middle = || worker.end_of(worker.frames() / 2).unwrap_or(0);
         let more = if self.core.has_queued() {
             middle()
@@ -299,7 +313,6 @@ impl Driver {
                 Some(frame) => worker.end_of(frame).unwrap_or(0).min(more),
                 None => more,
             },
-            Awaited::Nothing if self.prompt => 0,
             Awaited::Nothing => more,
         }
     }
@@ -353,10 +366,13 @@ impl Driver {
         let Driver { core, parts, .. } = self;
         let mut replies = Replies::new(inbox);
         let (mut used, mut failures) = (0, 0);
+        // Calls handed out below come after these replies: none of them is an answer to those.
+        let mut given = parts.frames(slot);
         while used < inbox.len() {
-            let Some((job, first, left)) = core.front(slot) else {
+            let Some((job, first, left)) = core.front(slot).filter(|_| given > 0) else {
                 parts.violate(slot, "it replied to a call it was not given".into());
-                return inbox.len();
+                used = inbox.len();
+                break;
             };
             let (mut count, mut failed, mut last) = (0, None, (true, &[][..]));
             while count < left
@@ -384,8 +400,12 @@ impl Driver {
                 && let Some(worker) = parts.seat(slot).and_then(|s| s.worker.as_mut())
             {
                 worker.frame_replied();
+                given -= 1;
             }
             core.replied(who, count, failed, now, parts);
+        }
+        if replies.is_strange() {
+            parts.violate(slot, "it sent a reply of an unknown kind".into());
         }
         let wanted = replies.wanted();
         self.failed_replies += failures;
@@ -505,15 +525,6 @@ impl Driver {
         }
         self.flush(None);
         Ok(())
-    }
-
-    /// Asks every busy link again for bells to the pool's own thread, unless a drainer has asked for them.
-    pub(crate) fn reask_loop(&mut self) {
-        if self.drainer.is_none() {
-            self.ask_busy(Bell::Loop, Awaited::Nothing);
-            Worker::fence();
-            self.collect_all(true, now_ns());
-        }
     }
 }
 

@@ -547,6 +547,7 @@ fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {
 #[derive(Debug)]
 pub struct Replies<'a> {
     frames: Frames<'a>,
+    strange: bool,
 }
 
 impl<'a> Replies<'a> {
@@ -554,7 +555,13 @@ impl<'a> Replies<'a> {
     pub fn new(bytes: &'a [u8]) -> Replies<'a> {
         Replies {
             frames: Frames::new(bytes),
+            strange: false,
         }
+    }
+
+    /// True once a frame was neither a value nor a failure, which no correct worker sends.
+    pub fn is_strange(&self) -> bool {
+        self.strange
     }
 
     /// Bytes of the whole frames walked so far.
@@ -572,9 +579,10 @@ impl<'a> Iterator for Replies<'a> {
     type Item = (bool, &'a [u8]);
 
     fn next(&mut self) -> Option<(bool, &'a [u8])> {
-        self.frames
-            .next()
-            .map(|(tag, payload)| (tag == ReplyTag::OK, payload))
+        let (tag, payload) = self.frames.next()?;
+        let is_value = tag == ReplyTag::OK;
+        self.strange |= !is_value && tag != ReplyTag::FAILED;
+        Some((is_value, payload))
     }
 }
 

@@ -128,6 +128,8 @@ pub(crate) struct Seat {
     pub(crate) story: Option<Story>,
     /// What it did against the protocol.
     pub(crate) violation: Option<String>,
+    /// The drainer sleeps on this link's bell.
+    pub(crate) slept_on: bool,
     /// It closed its channel.
     pub(crate) closed: bool,
     /// It has said READY.
@@ -211,6 +213,13 @@ impl Parts {
             seat.dirty = true;
             self.dirty.push(slot.index() as u32);
         }
+    }
+
+    /// How many frames a worker has not replied to.
+    pub(crate) fn frames(&self, slot: Slot) -> usize {
+        let seat = self.seats.get(slot.index());
+        seat.and_then(|seat| seat.worker.as_ref())
+            .map_or(0, Worker::frames)
     }
 
     /// Kills a worker that broke the protocol; its task's error will say how.

@@ -30,8 +30,7 @@ impl Shared {
     pub(crate) fn attend(&self) {
         let mut driver = self.lock();
         driver.prompt = true;
-        driver.parts.call_loop = true;
-        driver.reask_loop();
+        driver.be_prompt();
         self.unlock(driver);
     }
 

@@ -45,13 +45,14 @@ struct Turn {
 impl Shared {
     /// Waits until one of `cells` is done; false when `deadline` (monotonic nanoseconds) came first.
     ///
-    /// `job` is what they wait for, if it is one. `between` runs after news, with no lock held.
+    /// `job` is what they wait for, if it is one. `between` runs after news, with no lock held: it may take its
+    /// time, another thread drains meanwhile if there is one.
     pub(crate) fn wait(
         &self,
         cells: &[&Cell],
         job: Option<JobId>,
         deadline: Option<u64>,
-        between: &mut dyn FnMut(),
+        mut between: Option<&mut dyn FnMut()>,
     ) -> bool {
         let done = || cells.iter().any(|cell| cell.is_done());
         if done() {
@@ -61,20 +62,36 @@ impl Shared {
         let mut turn = Turn::default();
         loop {
             let mut driver = self.lock();
+            if past(deadline) && !done() {
+                driver.collect_all(true, now_ns());
+            }
             // Whoever collects replies holds the lock, so what is not done here is not done unnoticed.
             if done() || past(deadline) {
                 self.leave(driver, me);
                 return done();
             }
-            if driver.drainer.is_some_and(|thread| thread != me) {
+            if driver.drainer.is_some_and(|thread| thread != me) && !driver.away {
                 self.park(driver, me, cells, deadline);
                 continue;
             }
             driver.drainer = Some(me);
             driver.sleeping = false;
-            if self.drain_once(driver, job, &mut turn, deadline) {
+            driver.away = false;
+            driver.wake_up();
+            let news = self.drain_once(driver, job, &mut turn, deadline);
+            if let Some(between) = between.as_mut().filter(|_| news) {
+                self.step_away();
                 between();
             }
+        }
+    }
+
+    /// The drainer is about to do something else: a parked thread may take over.
+    fn step_away(&self) {
+        let mut driver = self.lock();
+        driver.away = true;
+        if let Some((_, thread)) = driver.parked.last() {
+            thread.unpark();
         }
     }
 
@@ -157,7 +174,8 @@ impl Shared {
         let thread = std::thread::current();
         if cells.iter().all(|cell| cell.wake_thread(thread.clone())) {
             driver.parked.push((me, thread));
-            drop(driver);
+            driver.be_prompt();
+            self.unlock(driver);
             match deadline {
                 Some(at) => {
                     std::thread::park_timeout(Duration::from_nanos(at.saturating_sub(now_ns())))
@@ -167,16 +185,16 @@ impl Shared {
             driver = self.lock();
             driver.parked.retain(|(thread, _)| *thread != me);
         }
-        drop(driver);
     }
 
     /// Gives up draining, if this thread does: to a parked thread, else to the pool's own.
     fn leave(&self, mut driver: MutexGuard<'_, Driver>, me: usize) {
         if driver.drainer != Some(me) {
-            return;
+            return self.unlock(driver);
         }
         driver.drainer = None;
         driver.sleeping = false;
+        driver.away = false;
         let next = driver.parked.pop();
         if driver.busy_links() > 0 {
             driver.ask_busy(Bell::Loop, Awaited::Nothing);
@@ -226,10 +244,33 @@ impl Driver {
         self.drainer.is_some()
     }
 
-    fn watch_busy(&self, naps: &mut Nap) {
-        for (_, worker) in self.busy() {
-            naps.watch(worker);
+    fn watch_busy(&mut self, naps: &mut Nap) {
+        for seat in &mut self.parts.seats {
+            if let Some(worker) = seat.worker.as_ref().filter(|worker| worker.frames() > 0) {
+                naps.watch(worker);
+                seat.slept_on = true;
+            }
         }
+    }
+
+    /// The drainer no longer sleeps on any link.
+    fn wake_up(&mut self) {
+        for seat in &mut self.parts.seats {
+            seat.slept_on = false;
+        }
+    }
+
+    /// Somebody besides the drainer waits: from here on every reply is to be heard of. A bell that has rung is
+    /// asked for again by whom it woke, who sees that.
+    pub(crate) fn be_prompt(&mut self) {
+        for (_, worker) in self.busy() {
+            match worker.asked() {
+                Bell::Silent => {}
+                bell => worker.ask(bell, 0),
+            }
+        }
+        Worker::fence();
+        self.collect_all(true, now_ns());
     }
 
     /// Asks every worker that has work for a bell.
