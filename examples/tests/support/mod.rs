@@ -132,11 +132,10 @@ impl Running {
             Ok(output) => output.unwrap(),
             Err(RecvTimeoutError::Disconnected) => panic!("the waiting thread ended"),
             Err(RecvTimeoutError::Timeout) => {
-                let left = describe(&marked(&self.mark));
-                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-                marked(&self.mark).into_iter().for_each(kill);
+                let alive = describe(&marked(&self.mark));
+                self.kill_all();
                 panic!(
-                    "no end within {WATCHDOG:?}; alive were: {left}; said: {:?}",
+                    "no end within {WATCHDOG:?}; alive were: {alive}; said: {:?}",
                     self.output.recv()
                 );
             }
@@ -147,12 +146,25 @@ impl Running {
             stderr: String::from_utf8(output.stderr).unwrap(),
         };
         if !within(AFTERMATH, || marked(&self.mark).is_empty()) {
-            let left = marked(&self.mark);
-            let described = describe(&left);
-            left.into_iter().for_each(kill);
-            panic!("left behind: {described}; the program: {ended:?}");
+            panic!(
+                "left behind: {}; the program: {ended:?}",
+                describe(&marked(&self.mark))
+            );
         }
         ended
+    }
+
+    fn kill_all(&self) {
+        // Through the pidfd: once the program is reaped, its number may be another's.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        marked(&self.mark).into_iter().for_each(kill);
+    }
+}
+
+/// A test that fails leaves nothing behind either.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill_all();
     }
 }
 
