@@ -72,7 +72,8 @@ impl Wakes {
             thread.unpark();
         }
         for waker in self.wakers {
-            waker.wake();
+            // Whose executor panics has its own bug; the others are to be woken all the same.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

@@ -112,6 +112,9 @@ mod pool;
 mod result;
 mod stats;
 
+pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
+pub use procession_worker::{init, init_before_main};
+
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::Call;
 pub use pool::Pool;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -216,10 +217,13 @@ impl<R> Future for AsyncResult<R> {
         if !pending {
             return Poll::Ready(self.read());
         }
-        if let Some(shared) = &self.source.shared {
-            shared.attend();
+        match &self.source.shared {
+            Some(shared) if shared.is_ours() => {
+                shared.attend();
+                Poll::Pending
+            }
+            Some(_) | None => Poll::Ready(self.read()),
         }
-        Poll::Pending
     }
 }
 
@@ -241,18 +245,22 @@ fn decode_one<R: DeserializeOwned>(
     }
 }
 
-/// Decodes result bytes; what cannot be decoded is an error that names the result.
+/// Decodes result bytes; what cannot be decoded, or panics while it is, is an error that names the result.
 pub(crate) fn decode_result<R: DeserializeOwned>(
     bytes: &[u8],
     source: &Source,
 ) -> Result<R, TaskError> {
-    codec::decode(bytes, &source.limits()).map_err(|e| {
-        let error =
-            TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(e.to_string());
-        match source.id {
-            Some(id) => error.with_id(id),
-            None => error,
-        }
+    let limits = source.limits();
+    let decode = || codec::decode(bytes, &limits);
+    let detail = match std::panic::catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => "its `Deserialize` panicked".into(),
+    };
+    let error = TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(detail);
+    Err(match source.id {
+        Some(id) => error.with_id(id),
+        None => error,
     })
 }
 

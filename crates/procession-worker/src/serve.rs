@@ -150,11 +150,24 @@ fn write_last_words(failure: &Failure) {
 /// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
 #[derive(Default)]
 struct Clock {
+    /// Items run since the last reading.
+    unread: u32,
     now: u64,
     published: u64,
     busy: u64,
     items: u64,
     per_item: u64,
+}
+
+impl Clock {
+    /// Items between two readings: one while they are long, or of unknown length.
+    fn stride(&self) -> u32 {
+        if (1..=SHORT_ITEM_NS).contains(&self.per_item) {
+            CLOCK_STRIDE
+        } else {
+            1
+        }
+    }
 }
 
 struct Server {
@@ -294,7 +307,9 @@ impl Server {
                 }
             }
         }
-        self.clock.now = monotonic_ns();
+        if self.clock.unread > 0 {
+            self.read_clock();
+        }
         self.clock.busy += self.clock.now.saturating_sub(begun);
         self.clock.items += u64::from(head.count);
         self.layout.set(link::BUSY_NS, self.clock.busy);
@@ -302,9 +317,6 @@ impl Server {
         self.replies.stage();
         // Dekker with the parent, which stores the bell and then looks at `staged`: see docs/protocol.md.
         fence(Ordering::SeqCst);
-        if self.clock.now.saturating_sub(self.clock.published) > PUBLISH_NS {
-            self.publish();
-        }
         self.ring_if_asked(self.calls.position());
     }
 
@@ -322,20 +334,23 @@ impl Server {
             self.layout.set_last_words(&[]);
         }
         self.output = output;
-        if self.clock.per_item > SHORT_ITEM_NS || item % CLOCK_STRIDE == CLOCK_STRIDE - 1 {
-            let now = monotonic_ns();
-            let items = if self.clock.per_item > SHORT_ITEM_NS {
-                1
-            } else {
-                CLOCK_STRIDE
-            };
-            self.clock.per_item = now.saturating_sub(self.clock.now) / u64::from(items);
-            self.clock.now = now;
-            if now.saturating_sub(self.clock.published) > PUBLISH_NS {
-                self.publish();
-            }
+        self.clock.unread += 1;
+        if self.clock.unread >= self.clock.stride() {
+            self.read_clock();
         }
         self.replies.stage();
+    }
+
+    /// Reads the clock, and publishes if that was not done for a while.
+    fn read_clock(&mut self) {
+        let now = monotonic_ns();
+        let items = u64::from(self.clock.unread.max(1));
+        self.clock.per_item = (now.saturating_sub(self.clock.now) / items).max(1);
+        self.clock.unread = 0;
+        self.clock.now = now;
+        if now.saturating_sub(self.clock.published) > PUBLISH_NS {
+            self.publish();
+        }
     }
 
     fn descriptor(&mut self, head: &CallHeader) -> Result<&'static Descriptor, Failure> {

@@ -2,6 +2,7 @@
 //!
 //! It must never run user code; when it ends, every worker has ended and was reaped.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,19 @@ const CLOSED_GRACE_NS: u64 = 100_000_000;
 
 /// Runs until the scheduler has finished and every worker is reaped.
 pub(crate) fn run(shared: &Arc<Shared>) {
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| serve(shared)));
+    if ended.is_err() {
+        // A bug of this library: every handle is to know, and no worker is to stay.
+        let mut driver = shared.lock();
+        driver.parts.broken = Some("internal error: the pool's own thread panicked".into());
+        driver.give_up();
+        shared.unlock(driver);
+    }
+    *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    shared.ended_changed.notify_all();
+}
+
+fn serve(shared: &Shared) {
     let mut seen = Vec::new();
     loop {
         let mut driver = shared.lock();
@@ -41,8 +55,6 @@ pub(crate) fn run(shared: &Arc<Shared>) {
             shared.start_worker(slot);
         }
     }
-    *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-    shared.ended_changed.notify_all();
 }
 
 impl Shared {
@@ -191,7 +203,7 @@ impl Driver {
                 }
                 Some(News::StartFailed(failure)) => {
                     let error = TaskError::from_failure("initializer", failure);
-                    self.parts.broken = Some(error.to_string());
+                    seat.start_failure = Some(error.to_string());
                 }
                 Some(News::Closed) => {
                     // Watched no longer: a closed socket is readable for ever. A worker that ends closes it a
@@ -221,8 +233,8 @@ impl Driver {
                 if seat.closed {
                     seat.violation
                         .get_or_insert_with(|| "it closed its channel".into());
-                } else if !seat.ready {
-                    self.parts.broken =
+                } else if !seat.ready && !seat.ending {
+                    seat.start_failure =
                         Some(format!("{} did not become ready in time", worker.name()));
                 }
             }

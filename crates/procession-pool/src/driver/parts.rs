@@ -130,6 +130,8 @@ pub(crate) struct Seat {
     pub(crate) violation: Option<String>,
     /// The drainer sleeps on this link's bell.
     pub(crate) slept_on: bool,
+    /// Why its start failed, by its own account.
+    pub(crate) start_failure: Option<String>,
     /// It closed its channel.
     pub(crate) closed: bool,
     /// It has said READY.

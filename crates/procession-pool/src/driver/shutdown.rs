@@ -80,6 +80,12 @@ impl Driver {
         std::mem::take(&mut self.parts.to_start)
     }
 
+    /// Resolves everything and ends every worker at once: nobody is left to do it in order.
+    pub(crate) fn give_up(&mut self) {
+        self.core.terminate(now_ns(), &mut self.parts);
+        self.abandon();
+    }
+
     /// Ends every worker and waits for it: the pool could not be made.
     pub(crate) fn abandon(&mut self) {
         for seat in &mut self.parts.seats {
@@ -103,7 +109,7 @@ impl Driver {
             .map(|(index, seat)| {
                 let worker = seat.worker.as_mut();
                 let busy =
-                    worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1)));
+                    worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1..)));
                 running += u64::from(busy);
                 let worker = seat.worker.as_ref();
                 WorkerStats {

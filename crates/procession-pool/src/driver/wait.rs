@@ -59,6 +59,8 @@ impl Shared {
             return true;
         }
         let me = me();
+        // Leaves however this ends: `between` is user code and may panic.
+        let _leave = Leave { shared: self, me };
         let mut turn = Turn::default();
         loop {
             let mut driver = self.lock();
@@ -67,7 +69,7 @@ impl Shared {
             }
             // Whoever collects replies holds the lock, so what is not done here is not done unnoticed.
             if done() || past(deadline) {
-                self.leave(driver, me);
+                self.unlock(driver);
                 return done();
             }
             if driver.drainer.is_some_and(|thread| thread != me) && !driver.away {
@@ -186,11 +188,19 @@ impl Shared {
             driver.parked.retain(|(thread, _)| *thread != me);
         }
     }
+}
 
-    /// Gives up draining, if this thread does: to a parked thread, else to the pool's own.
-    fn leave(&self, mut driver: MutexGuard<'_, Driver>, me: usize) {
-        if driver.drainer != Some(me) {
-            return self.unlock(driver);
+/// Gives up draining, if this thread does: to a parked thread, else to the pool's own.
+struct Leave<'a> {
+    shared: &'a Shared,
+    me: usize,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let mut driver = self.shared.lock();
+        if driver.drainer != Some(self.me) {
+            return;
         }
         driver.drainer = None;
         driver.sleeping = false;
@@ -201,7 +211,7 @@ impl Shared {
             Worker::fence();
             driver.collect_all(true, now_ns());
         }
-        self.unlock(driver);
+        self.shared.unlock(driver);
         if let Some((_, thread)) = next {
             thread.unpark();
         }

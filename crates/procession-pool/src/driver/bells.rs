@@ -1,0 +1,90 @@
+//! Bells: who is to be woken by a worker's reply, and from which call on; and when calls become visible.
+//!
+//! A link with work is never without a bell that somebody hears; this file must never publish a call before it
+//! has asked.
+
+use std::time::Duration;
+
+use procession_worker::handle::Bell;
+
+use super::{Awaited, Driver};
+use crate::core::Slot;
+
+/// How long a worker that ran dry may spin for the next call while a CPU is free for it.
+const WORKER_SPIN: Duration = Duration::from_micros(50);
+
+impl Driver {
+    /// Publishes what was written since the last flush. A link nobody watches gets a bell first, so that its
+    /// replies are never left alone: the worker that sees the calls sees the bell.
+    ///
+    /// `waiting_for`: the calling thread is about to drain, and waits for this job.
+    pub(crate) fn flush(&mut self, waiting_for: Option<Awaited>) {
+        if self.parts.dirty.is_empty() {
+            return;
+        }
+        let spin = self.spin_allowed();
+        let polled = self.drainer.is_some() && !self.sleeping;
+        for at in std::mem::take(&mut self.parts.dirty) {
+            let slot = Slot(at);
+            let bell_at = self.bell_at(slot, waiting_for.unwrap_or(Awaited::Nothing));
+            let Some(seat) = self.parts.seat(slot) else {
+                continue;
+            };
+            seat.dirty = false;
+            let Some(worker) = &mut seat.worker else {
+                continue;
+            };
+            // What is left of an earlier request may have nobody behind it: a sleeper that has gone, or one that
+            // does not sleep on this link.
+            let attended = match worker.asked() {
+                Bell::Silent => false,
+                Bell::Loop => true,
+                Bell::Waiter => seat.slept_on,
+                Bell::Poller => polled,
+            };
+            if waiting_for.is_some() {
+                worker.ask(Bell::Poller, bell_at);
+            } else if !attended {
+                worker.ask(Bell::Loop, bell_at);
+            }
+            worker.allow_spin(if spin { WORKER_SPIN } else { Duration::ZERO });
+            worker.flush();
+        }
+    }
+
+    /// Whether there is a free CPU for one more spinning thread beside every worker that has work.
+    fn spin_allowed(&self) -> bool {
+        let busy = self
+            .parts
+            .seats
+            .iter()
+            .filter(|s| s.worker.as_ref().is_some_and(|w| w.frames() > 0));
+        busy.count() < self.cpus
+    }
+
+    /// From which call on a bell is wanted: when what is awaited is done, or in time to hand out more, or else
+    /// when the worker runs dry.
+    pub(crate) fn bell_at(&self, slot: Slot, awaited: Awaited) -> u64 {
+        let seat = self.parts.seats.get(slot.index());
+        let Some(worker) = seat.and_then(|seat| seat.worker.as_ref()) else {
+            return u64::MAX;
+        };
+        if self.prompt || !self.parked.is_empty() {
+            return 0;
+        }
+        let middle = || worker.end_of(worker.frames() / 2).unwrap_or(0);
+        let more = if self.core.has_queued() {
+            middle()
+        } else {
+            u64::MAX
+        };
+        match awaited {
+            Awaited::Anything => 0,
+            Awaited::Job(job) => match self.core.frame_of(job, slot) {
+                Some(frame) => worker.end_of(frame).unwrap_or(0).min(more),
+                None => more,
+            },
+            Awaited::Nothing => more,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Replies: from the links to the jobs they answer.
+//!
+//! It must never decode a value (that is the asker's work), and never believe a count it has not checked against
+//! what the scheduler handed out.
+
+use procession_worker::handle::Replies;
+
+use super::Driver;
+use super::parts::{JobData, Payload};
+use crate::cell::Raw;
+use crate::core::Slot;
+
+impl Driver {
+    /// Collects the replies of every worker that has work; true when anything came or went.
+    pub(crate) fn collect_all(&mut self, staged: bool, now: u64) -> bool {
+        let mut progress = false;
+        for at in 0..self.parts.seats.len() {
+            let busy = self
+                .parts
+                .seats
+                .get(at)
+                .and_then(|s| s.worker.as_ref())
+                .is_some_and(|w| w.frames() > 0);
+            if busy {
+                progress |= self.collect(Slot(at as u32), staged, now);
+            }
+        }
+        progress
+    }
+
+    /// Collects the replies of one worker and continues what is streamed to it.
+    pub(crate) fn collect(&mut self, slot: Slot, staged: bool, now: u64) -> bool {
+        let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) else {
+            return false;
+        };
+        let pumped = worker.is_streaming() && worker.pump() > 0;
+        match worker.collect(staged) {
+            Ok(0) => pumped,
+            Ok(_) => {
+                let inbox = worker.take_inbox();
+                let used = self.deliver(slot, &inbox, now);
+                if let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) {
+                    worker.put_inbox(inbox, used);
+                }
+                true
+            }
+            Err(e) => {
+                self.parts.violate(slot, e.to_string());
+                pumped
+            }
+        }
+    }
+
+    /// Hands the whole frames in `inbox` to the jobs they answer; returns the bytes used.
+    fn deliver(&mut self, slot: Slot, inbox: &[u8], now: u64) -> usize {
+        let Some(who) = self.parts.seat(slot).and_then(|s| s.incarnation) else {
+            return inbox.len();
+        };
+        self.measure(slot);
+        let Driver { core, parts, .. } = self;
+        let mut replies = Replies::new(inbox);
+        let (mut used, mut failures) = (0, 0);
+        // Calls handed out below come after these replies: none of them is an answer to those.
+        let mut given = parts.frames(slot);
+        while used < inbox.len() {
+            let Some((job, first, left)) = core.front(slot).filter(|_| given > 0) else {
+                parts.violate(slot, "it replied to a call it was not given".into());
+                used = inbox.len();
+                break;
+            };
+            let (mut count, mut failed, mut last) = (0, None, (true, &[][..]));
+            while count < left
+                && let Some(reply) = replies.next()
+            {
+                if !reply.0 {
+                    failed = failed.or(Some(first + count));
+                    failures += 1;
+                }
+                last = reply;
+                count += 1;
+            }
+            if count == 0 {
+                break;
+            }
+            let frames = inbox.get(used..replies.consumed()).unwrap_or_default();
+            used = replies.consumed();
+            if let Some(data) = parts.known_job(job) {
+                match data.payload {
+                    Payload::Many(_) => data.cell.add_run(first, count, frames),
+                    Payload::Short(_) | Payload::Long(_) => data.cell.set(data.one_reply(last)),
+                }
+            }
+            if count == left
+                && let Some(worker) = parts.seat(slot).and_then(|s| s.worker.as_mut())
+            {
+                worker.frame_replied();
+                given -= 1;
+            }
+            core.replied(who, count, failed, now, parts);
+        }
+        if replies.is_strange() {
+            parts.violate(slot, "it sent a reply of an unknown kind".into());
+        }
+        let wanted = replies.wanted();
+        self.failed_replies += failures;
+        if wanted > self.max_reply() {
+            self.parts
+                .violate(slot, "it announced a result above the size limit".into());
+        }
+        used
+    }
+
+    fn max_reply(&self) -> usize {
+        self.max_frame + 64 * 1024
+    }
+
+    /// Passes on how long the items took since the last look, by the worker's own account.
+    fn measure(&mut self, slot: Slot) {
+        let Some((job, _, _)) = self.core.front(slot) else {
+            return;
+        };
+        let Some(profile) = self.parts.known_job(job).map(|data| data.profile) else {
+            return;
+        };
+        let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
+            return;
+        };
+        let (Some(worker), Some(who)) = (&seat.worker, seat.incarnation) else {
+            return;
+        };
+        let (busy, items) = worker.work_done();
+        let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
+        let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
+        if items > 0 {
+            self.core
+                .measured(who, profile, items, busy.saturating_sub(busy_before));
+        }
+    }
+}
+
+impl JobData {
+    fn one_reply(&self, (ok, payload): (bool, &[u8])) -> Result<Raw, procession_worker::TaskError> {
+        if ok {
+            Ok(Raw::new(payload))
+        } else {
+            Err(crate::result::failure_error(self.task.name(), payload).with_id(self.id))
+        }
+    }
+}

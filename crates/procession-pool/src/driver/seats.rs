@@ -1,0 +1,107 @@
+//! Workers coming and going: what a birth and a death mean for the links and the scheduler.
+//!
+//! A death is the pidfd and the exit status, never a closed channel alone.
+
+use procession_worker::handle::{Worker, why_not_ready};
+use procession_worker::watch::Watch;
+use procession_worker::{Error, PanicReport};
+
+use super::Driver;
+use super::parts::{Parts, Story};
+use crate::core::Slot;
+
+/// How long a worker may take from its start until it is ready, initializer included.
+const START_LIMIT_NS: u64 = 60_000_000_000;
+
+impl Driver {
+    /// A worker has ended: its last replies count, what it was running is lost, the rest goes elsewhere.
+    pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
+        self.collect(slot, true, now);
+        let Parts { seats, broken, .. } = &mut self.parts;
+        let Some(seat) = seats.get_mut(slot.index()) else {
+            return;
+        };
+        let Some(worker) = &mut seat.worker else {
+            return;
+        };
+        let status = match worker.reap() {
+            Ok(Some(status)) => status,
+            // Still there after all: the pidfd stays watched.
+            Ok(None) => return,
+            Err(_) => procession_worker::ExitStatus::lost(),
+        };
+        watch.remove(worker);
+        let claimed = if worker.frames() == 0 {
+            Ok(0)
+        } else {
+            worker.begun_frames()
+        };
+        let violation = match &claimed {
+            Ok(0 | 1) => seat.violation.take(),
+            Ok(_) => Some("it claimed calls without replying to those before".into()),
+            Err(e) => seat.violation.take().or_else(|| Some(e.to_string())),
+        };
+        // Without a claim to go by, the oldest call counts as begun: a task never runs twice.
+        let begun = claimed.unwrap_or(1);
+        let running = begun > 0 || !seat.ready;
+        let panic = if running {
+            worker.last_panic(status).map(PanicReport::from_failure)
+        } else {
+            None
+        };
+        let death = worker.death(status, begun > 0);
+        if !seat.ready && !seat.ending {
+            let why = match (seat.start_failure.take(), &panic, &violation) {
+                (Some(why), ..) => why,
+                (None, Some(panic), _) => format!("{death}: {panic}"),
+                (None, None, Some(violation)) => format!("{death}: {violation}"),
+                (None, None, None) => format!("{death}: {}", why_not_ready(status)),
+            };
+            *broken = Some(why);
+        }
+        seat.story = Some(Story {
+            death,
+            panic,
+            violation,
+        });
+        let who = seat.incarnation;
+        // The worker is dropped after the core has looked at its frames: they are counted in the core alone.
+        let worker = seat.worker.take();
+        seat.kill_at = None;
+        seat.work_done = (0, 0);
+        if let Some(who) = who {
+            self.core.lost(who, begun, now, &mut self.parts);
+        }
+        drop(worker);
+    }
+
+    /// Installs a started worker in its seat.
+    pub(crate) fn seat_worker(
+        &mut self,
+        slot: Slot,
+        worker: Worker,
+        watch: &Watch,
+        now: u64,
+    ) -> Result<(), Error> {
+        let Some(seat) = self.parts.seat(slot) else {
+            return Ok(());
+        };
+        seat.starts += 1;
+        watch.add(&worker, (u64::from(seat.starts) << 24) | u64::from(slot.0))?;
+        seat.worker = Some(worker);
+        seat.incarnation = None;
+        seat.kill_at = Some(now + START_LIMIT_NS);
+        seat.ready = false;
+        seat.ending = false;
+        seat.closed = false;
+        seat.start_failure = None;
+        seat.violation = None;
+        seat.work_done = (0, 0);
+        let incarnation = self.core.started(slot, now, &mut self.parts);
+        if let Some(seat) = self.parts.seat(slot) {
+            seat.incarnation = Some(incarnation);
+        }
+        self.flush(None);
+        Ok(())
+    }
+}

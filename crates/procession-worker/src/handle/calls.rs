@@ -1,0 +1,153 @@
+//! Calls on their way to a worker: frames, streams, and what was not begun coming back.
+
+use std::sync::Arc;
+
+use procession_task::frame::CallHeader;
+
+use super::{Outgoing, STREAM_ABOVE, Sent, Worker};
+use crate::error::Error;
+use crate::link::{TAG_CALL, TAG_STOP};
+
+impl Worker {
+    /// Puts one call frame on the link; [`Worker::flush`] makes it visible.
+    ///
+    /// `range` is the frame's items within `bytes`, each with its length before it. A frame longer than half
+    /// the ring is streamed, which needs a worker that has begun everything it was given.
+    pub fn send(
+        &mut self,
+        head: CallHeader,
+        bytes: &Arc<Vec<u8>>,
+        range: std::ops::Range<usize>,
+    ) -> Sent {
+        let Some(items) = bytes.get(range.clone()) else {
+            return Sent::NoRoom;
+        };
+        if items.len() <= STREAM_ABOVE {
+            return self.send_short(head, items);
+        }
+        if self.outgoing.is_some() || !matches!(self.calls.is_drained(), Ok(true)) {
+            return Sent::NoRoom;
+        }
+        let head = head.to_bytes();
+        let Ok(len) = u32::try_from(head.len() + items.len()) else {
+            return Sent::NoRoom;
+        };
+        if !self.calls.has_room(head.len()) || !self.calls.begin(TAG_CALL, len) {
+            return Sent::NoRoom;
+        }
+        // Nothing is published here: the bell is asked for first, see `flush`.
+        self.calls.feed(&head);
+        self.ends.push_back(self.calls.position());
+        self.outgoing = Some(Outgoing {
+            bytes: Arc::clone(bytes),
+            at: range.start,
+            end: range.end,
+        });
+        Sent::Yes
+    }
+
+    /// As [`Worker::send`] for a frame that fits into half the ring, from borrowed bytes.
+    pub fn send_short(&mut self, head: CallHeader, items: &[u8]) -> Sent {
+        if self.outgoing.is_some() || !self.calls.write(TAG_CALL, &[&head.to_bytes(), items]) {
+            return Sent::NoRoom;
+        }
+        self.ends.push_back(self.calls.position());
+        Sent::Yes
+    }
+
+    /// Asks the worker to end in good order after all it was given. False: no room, ask again.
+    pub fn stop(&mut self) -> bool {
+        let sent = self.outgoing.is_none() && self.calls.write(TAG_STOP, &[]);
+        self.flush();
+        sent
+    }
+
+    /// Continues a streamed call as far as there is room; returns how many bytes went.
+    pub fn pump(&mut self) -> usize {
+        let Some(out) = &mut self.outgoing else {
+            return 0;
+        };
+        let begun = out.at;
+        loop {
+            let rest = out.bytes.get(out.at..out.end).unwrap_or_default();
+            let fed = self.calls.feed(rest);
+            out.at += fed;
+            if fed > 0 {
+                self.calls.publish();
+                self.waker.wake_if_asleep();
+            }
+            if fed == 0 || out.at >= out.end {
+                break;
+            }
+        }
+        let went = out.at - begun;
+        if out.at >= out.end {
+            self.outgoing = None;
+        }
+        went
+    }
+
+    /// True while a long call is being streamed to this worker.
+    pub fn is_streaming(&self) -> bool {
+        self.outgoing.is_some()
+    }
+
+    /// True while a frame longer than the free space is on its way in either direction.
+    pub fn is_moving(&self) -> bool {
+        self.outgoing.is_some() || !self.inbox.is_empty()
+    }
+
+    /// Publishes what was written and wakes the worker if it sleeps. Whoever wants a bell for it asks before.
+    pub fn flush(&mut self) {
+        if self.calls.publish() {
+            self.waker.wake_if_asleep();
+        }
+        self.pump();
+    }
+
+    /// The oldest frame has its last reply.
+    pub fn frame_replied(&mut self) {
+        self.ends.pop_front();
+    }
+
+    /// How many frames wait for a reply.
+    pub fn frames(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many of the frames without a last reply the worker has claimed: one that keeps the protocol, at most one.
+    ///
+    /// # Errors
+    /// When the claim index is not a possible one.
+    pub fn begun_frames(&mut self) -> Result<u32, Error> {
+        let claimed = self
+            .calls
+            .claimed()
+            .map_err(|e| Error::message(e.to_string()))?;
+        let begun = self.ends.iter().take_while(|end| **end <= claimed);
+        Ok(u32::try_from(begun.count()).unwrap_or(u32::MAX))
+    }
+
+    /// Takes back every frame the worker has not begun; returns how many.
+    ///
+    /// # Errors
+    /// When the claim index is not a possible one.
+    pub fn take_back(&mut self) -> Result<u32, Error> {
+        let claimed = self
+            .calls
+            .take_back()
+            .map_err(|e| Error::message(e.to_string()))?;
+        let mut taken = 0;
+        while self.ends.back().is_some_and(|end| *end > claimed) {
+            self.ends.pop_back();
+            taken += 1;
+            self.outgoing = None;
+        }
+        Ok(taken)
+    }
+
+    /// Position at which the `n`th frame without a last reply ends (0 is the oldest).
+    pub fn end_of(&self, n: usize) -> Option<u64> {
+        self.ends.get(n).copied()
+    }
+}

@@ -1,0 +1,106 @@
+//! The end of a worker: signals, the exit status, and the story for the error of what it was running.
+
+use std::time::Duration;
+
+use procession_os::FatalNote;
+use procession_os::child::Signal;
+use procession_os::status::ExitStatus;
+use procession_task::codec::{self, Limits};
+use procession_task::failure::{Failure, Stage};
+
+use super::{Worker, now_ns};
+use crate::boot::{EXIT_BUILD, EXIT_NO_INIT};
+use crate::error::{Error, WorkerDeath};
+use crate::link;
+
+impl Worker {
+    /// The story of this worker's end, after its status is known.
+    pub fn death(&self, status: ExitStatus, while_running: bool) -> WorkerDeath {
+        let started = self.layout.get(link::STARTED_NS);
+        let ran_for = (while_running && started > 0)
+            .then(|| Duration::from_nanos(now_ns().saturating_sub(started)));
+        let death = WorkerDeath::new(self.pid(), self.name.to_string(), status, ran_for);
+        match (self.fatal_note(), status.signal()) {
+            (Some(note), _) => death.with_last_words(note),
+            (None, Some(signo)) => match hint_of(signo) {
+                Some(hint) => death.with_hint(hint.into()),
+                None => death,
+            },
+            (None, None) => death,
+        }
+    }
+
+    /// The panic a worker wrote down before it aborted; none when it ended otherwise: that panic was caught.
+    pub fn last_panic(&self, status: ExitStatus) -> Option<Failure> {
+        if status.signal() != Some(Signal::ABORT.as_raw()) {
+            return None;
+        }
+        let bytes = self.layout.last_words()?;
+        let failure: Failure = codec::decode(&bytes, &Limits::default()).ok()?;
+        matches!(
+            failure.stage,
+            Stage::Run | Stage::PanicDecode | Stage::PanicEncode
+        )
+        .then_some(failure)
+    }
+
+    fn fatal_note(&self) -> Option<String> {
+        let words = self
+            .layout
+            .header
+            .sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS);
+        let note = FatalNote::read(&words)?;
+        let name = procession_os::signal_name(note.signo).unwrap_or("a signal");
+        Some(if note.code <= 0 {
+            format!("{name} was sent by a process")
+        } else if note.near_stack_pointer {
+            format!("stack overflow ({name} at the end of the stack)")
+        } else {
+            format!("{name} at address {:#x}", note.address)
+        })
+    }
+
+    /// Sends SIGTERM; nothing happens when it has ended.
+    pub fn terminate(&self) {
+        let _ = self.child.signal(Signal::TERM);
+    }
+
+    /// Collects the exit status, once the worker has ended.
+    ///
+    /// # Errors
+    /// When the kernel does not answer; the worker is then still there.
+    pub fn reap(&self) -> Result<Option<ExitStatus>, Error> {
+        self.child
+            .try_wait()
+            .map_err(|e| Error::os(format!("reap worker {}", self.name), e))
+    }
+
+    /// Kills the worker and its process group.
+    pub fn kill(&self) {
+        let _ = self.child.kill_group();
+        let _ = self.child.kill();
+    }
+}
+
+/// Why a worker ended that had not said [`News::Ready`], as far as its exit code tells.
+pub fn why_not_ready(status: ExitStatus) -> &'static str {
+    match status.code() {
+        Some(EXIT_NO_INIT) => {
+            "it reached main without procession::init(), which must be the first line of main"
+        }
+        Some(EXIT_BUILD) => "it is another build of the program than its parent",
+        Some(_) | None => "it ended before it was ready",
+    }
+}
+
+/// What the signal of a death suggests when the worker left no note of it.
+fn hint_of(signo: i32) -> Option<&'static str> {
+    if signo == Signal::KILL.as_raw() {
+        Some("if nobody sent it, the kernel did for want of memory (see dmesg)")
+    } else if signo == Signal::SEGV.as_raw() {
+        // The handler that leaves the note needs a stack of its own, which only the runtime's threads have.
+        Some("it could leave no note of the fault, as when a thread's stack overflows")
+    } else {
+        None
+    }
+}
