@@ -13,5 +13,6 @@ pub mod runner;
 pub mod sides;
 pub mod stats;
 pub mod table;
+pub mod targets;
 pub mod tasks;
 pub mod works;

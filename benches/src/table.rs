@@ -1,10 +1,17 @@
 //! A run as text: the table of targets, all sides' figures, and what was lost or missed in words. Must hide no losing case.
 
+mod row;
+mod units;
+
 use std::fmt::Write;
 
 use crate::runner::{Results, SideResult};
-use crate::stats::{median, percentile, range};
-use crate::works::{Goal, SIDES, TARGETS, Target, Unit, WORKS, Weight, Work, side};
+use crate::stats::{median, range};
+use crate::targets::TARGETS;
+use crate::works::{SIDES, Unit, WORKS, side};
+use row::Row;
+pub use units::shown;
+use units::{time, times};
 
 /// The whole report in Markdown, which reads as well on a terminal.
 pub fn report(results: &Results) -> String {
@@ -59,182 +66,9 @@ pub fn heading(results: &Results) -> String {
     text
 }
 
-/// A sample in the words of its unit.
-pub fn shown(unit: Unit, sample: f64) -> String {
-    match unit {
-        _ if sample.is_nan() => "no figure".to_string(),
-        Unit::Rate => rate(1.0 / sample),
-        Unit::Time => time(sample),
-        Unit::Bandwidth => format!("{:.2} GB/s", (16 << 20) as f64 / sample / 1e9),
-        Unit::Memory => format!("{:.1} MiB", sample / 1024.0),
-        Unit::Count => format!("{sample:.2}"),
-    }
-}
-
-fn rate(per_second: f64) -> String {
-    match per_second {
-        value if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
-        value if value >= 1e3 => format!("{:.1} k/s", value / 1e3),
-        value => format!("{value:.1} /s"),
-    }
-}
-
-fn time(seconds: f64) -> String {
-    match seconds {
-        value if value < 1e-6 => format!("{:.0} ns", value * 1e9),
-        value if value < 1e-3 => format!("{:.1} µs", value * 1e6),
-        value if value < 1.0 => format!("{:.2} ms", value * 1e3),
-        value => format!("{value:.2} s"),
-    }
-}
-
-/// One line of the table of targets.
-struct Row {
-    work: &'static str,
-    ours: String,
-    rival: String,
-    ratio: String,
-    target: String,
-    met: &'static str,
-    moonshot: String,
-    miss: Option<String>,
-}
-
-impl Row {
-    fn of(target: &Target, results: &Results) -> Option<Row> {
-        let work = WORKS.iter().find(|work| work.id == target.work)?;
-        let measured = results.works.get(work.id)?;
-        let ours = measured.sides.get("ours")?;
-        let Some(ours_median) = figure(ours) else {
-            return Some(Row::without_figure(work, ours));
-        };
-        match target.goal {
-            Goal::Ratio {
-                rival,
-                at_least,
-                moonshot,
-            } => {
-                let ratios = measured.ratios("ours", rival);
-                if ratios.is_empty() {
-                    return None;
-                }
-                let (ratio, (low, high)) = (median(&ratios), range(&ratios));
-                let title = side(rival).map_or(rival, |side| side.title);
-                let theirs = measured
-                    .sides
-                    .get(rival)
-                    .and_then(figure)
-                    .unwrap_or(f64::NAN);
-                Some(Row {
-                    work: work.title,
-                    ours: shown(work.unit, ours_median),
-                    rival: format!("{title}: {}", shown(work.unit, theirs)),
-                    ratio: format!("{} ({}–{})", times(ratio), times(low), times(high)),
-                    target: if at_least > 0.0 {
-                        format!("≥ {}", times(at_least))
-                    } else {
-                        "–".to_string()
-                    },
-                    met: verdict(at_least, ratio),
-                    moonshot: moonshot.map_or("–".to_string(), |goal| {
-                        format!("{} {}", times(goal), yes_no(ratio >= goal))
-                    }),
-                    miss: (ratio < at_least).then(|| {
-                        format!(
-                            "{} against {title}: {}, promised {}",
-                            work.title,
-                            times(ratio),
-                            times(at_least)
-                        )
-                    }),
-                })
-            }
-            Goal::Percentile {
-                percent,
-                at_most,
-                weight,
-            } => {
-                let moonshot = weight == Weight::Moonshot;
-                let value = percentile(&ours.samples(), percent);
-                let met = value <= at_most;
-                let name = if work.unit == Unit::Count {
-                    String::new()
-                } else {
-                    format!("p{percent:.0} of {}", ours.samples().len())
-                };
-                let goal = if work.unit == Unit::Count {
-                    format!("{at_most}")
-                } else {
-                    shown(work.unit, at_most)
-                };
-                Some(Row {
-                    work: work.title,
-                    ours: format!("{} {name}", shown(work.unit, value))
-                        .trim_end()
-                        .to_string(),
-                    rival: "–".to_string(),
-                    ratio: "–".to_string(),
-                    target: if moonshot {
-                        "–".to_string()
-                    } else {
-                        format!("≤ {goal}")
-                    },
-                    met: if moonshot { "–" } else { yes_no(met) },
-                    moonshot: if moonshot {
-                        format!("≤ {goal} {}", yes_no(met))
-                    } else {
-                        "–".to_string()
-                    },
-                    miss: (!met && !moonshot).then(|| {
-                        format!(
-                            "{}: {} {name}, promised {goal}",
-                            work.title,
-                            shown(work.unit, value)
-                        )
-                    }),
-                })
-            }
-        }
-    }
-
-    fn without_figure(work: &Work, ours: &SideResult) -> Row {
-        let why = ours.failure().unwrap_or("not offered").to_string();
-        Row {
-            work: work.title,
-            ours: "no figure".to_string(),
-            rival: "–".to_string(),
-            ratio: "–".to_string(),
-            target: "–".to_string(),
-            met: "NO",
-            moonshot: "–".to_string(),
-            miss: Some(format!("{}: {why}", work.title)),
-        }
-    }
-}
-
 fn figure(side: &SideResult) -> Option<f64> {
     let medians = side.medians();
     (!medians.is_empty()).then(|| median(&medians))
-}
-
-fn verdict(at_least: f64, ratio: f64) -> &'static str {
-    if at_least > 0.0 {
-        yes_no(ratio >= at_least)
-    } else {
-        "–"
-    }
-}
-
-fn yes_no(met: bool) -> &'static str {
-    if met { "yes" } else { "NO" }
-}
-
-fn times(ratio: f64) -> String {
-    match ratio {
-        value if value >= 100.0 => format!("{value:.0}x"),
-        value if value >= 10.0 => format!("{value:.1}x"),
-        value => format!("{value:.2}x"),
-    }
 }
 
 fn targets(rows: &[Row]) -> String {
