@@ -19,7 +19,7 @@ pub(crate) enum Raw {
 }
 
 impl Raw {
-    const SHORT: usize = 46;
+    const SHORT: usize = 22;
 
     pub(crate) fn new(bytes: &[u8]) -> Raw {
         Raw::short(bytes).unwrap_or_else(|| Raw::Long(bytes.to_vec()))
@@ -81,6 +81,12 @@ impl Wakes {
 #[derive(Debug)]
 struct Inner {
     outcome: Outcome,
+    /// Boxed, because most outcomes are there before anyone sleeps for them, and a small cell is a fast one.
+    sleepers: Option<Box<Sleepers>>,
+}
+
+#[derive(Debug, Default)]
+struct Sleepers {
     threads: Vec<Thread>,
     waker: Option<Waker>,
 }
@@ -108,8 +114,7 @@ impl Cell {
     fn with(done: bool, outcome: Outcome) -> Cell {
         let inner = Inner {
             outcome,
-            threads: Vec::new(),
-            waker: None,
+            sleepers: None,
         };
         Cell {
             done: AtomicBool::new(done),
@@ -157,8 +162,10 @@ impl Cell {
     pub(crate) fn finish(&self, wakes: &mut Wakes) {
         let mut inner = self.lock();
         self.done.store(true, Ordering::Release);
-        wakes.threads.append(&mut inner.threads);
-        wakes.wakers.extend(inner.waker.take());
+        if let Some(sleepers) = inner.sleepers.take() {
+            wakes.threads.extend(sleepers.threads);
+            wakes.wakers.extend(sleepers.waker);
+        }
     }
 
     /// Asks for `thread` to be unparked at completion; false when it is complete already.
@@ -167,8 +174,9 @@ impl Cell {
         if self.is_done() {
             return false;
         }
-        if !inner.threads.iter().any(|t| t.id() == thread.id()) {
-            inner.threads.push(thread);
+        let threads = &mut inner.sleepers.get_or_insert_default().threads;
+        if !threads.iter().any(|t| t.id() == thread.id()) {
+            threads.push(thread);
         }
         true
     }
@@ -179,7 +187,7 @@ impl Cell {
         if self.is_done() {
             return false;
         }
-        match &mut inner.waker {
+        match &mut inner.sleepers.get_or_insert_default().waker {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }

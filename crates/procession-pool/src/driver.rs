@@ -22,7 +22,11 @@ use procession_worker::watch::Watch;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused};
+use bells::Flush;
 use parts::{JobData, Parts, Payload, Segment};
+
+/// Calls expected to be shorter than this may be published a few at a time.
+const HOLD_BELOW_NS: u64 = 5_000;
 
 /// What all handles of one pool share.
 #[derive(Debug)]
@@ -69,7 +73,7 @@ pub(crate) struct Driver {
 }
 
 /// What a thread that asks for bells waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaited {
     /// Nothing of its own: work is to go on.
     Nothing,
@@ -132,8 +136,12 @@ impl Shared {
     }
 
     /// Lets go of the lock, then wakes whom the changes made under it concern.
-    pub(crate) fn unlock(&self, mut driver: MutexGuard<'_, Driver>) {
-        driver.flush(None);
+    pub(crate) fn unlock(&self, driver: MutexGuard<'_, Driver>) {
+        self.unlock_and(driver, Flush::Now);
+    }
+
+    fn unlock_and(&self, mut driver: MutexGuard<'_, Driver>, flush: Flush) {
+        driver.flush(flush);
         if let Some(at) = driver.core.next_timer()
             && at < driver.loop_looks_at
         {
@@ -170,10 +178,19 @@ impl Shared {
         if spare.capacity() == 0 {
             *spare = std::mem::take(&mut driver.parts.spare);
         }
-        if waits && driver.drainer.is_none() {
-            driver.flush(Some(Awaited::Job(job)));
-        }
-        self.unlock(driver);
+        let flush = if waits && driver.drainer.is_none() {
+            Flush::For(Awaited::Job(job))
+        } else if !waits
+            && driver
+                .core
+                .estimate(job)
+                .is_some_and(|ns| ns < HOLD_BELOW_NS)
+        {
+            Flush::MayHold
+        } else {
+            Flush::Now
+        };
+        self.unlock_and(driver, flush);
         Ok((job, id))
     }
 

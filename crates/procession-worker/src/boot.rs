@@ -90,6 +90,7 @@ pub fn init() {
 macro_rules! init_before_main {
     () => {
         const _: () = {
+            // SAFETY: the section is an array of C functions to call before `main`, and one such function is what is put there.
             #[used]
             #[unsafe(link_section = ".init_array")]
             static PROCESSION_ENTRY: extern "C" fn() = $crate::before_main;

@@ -100,6 +100,8 @@ pub struct Worker {
     outgoing: Option<Outgoing>,
     /// End positions of the call frames not fully replied to, oldest first.
     ends: VecDeque<u64>,
+    /// How many of the newest of them are not published yet.
+    unpublished: usize,
     inbox: Vec<u8>,
 }
 
@@ -176,6 +178,7 @@ impl Worker {
             room,
             outgoing: None,
             ends: VecDeque::new(),
+            unpublished: 0,
             inbox: Vec::new(),
         })
     }

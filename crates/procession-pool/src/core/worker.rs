@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::chunk::AIM;
 use super::profile::LONG;
 use super::queue::Run;
 use super::{JobId, Nanos};
@@ -160,11 +159,7 @@ impl Worker {
     fn may_run_ahead(&self, item: u32, single: bool) -> bool {
         let frames = self.frames.len();
         let short = item <= LONG && frames < MAX_FRAMES;
-        let few = if single {
-            self.queued < AHEAD
-        } else {
-            frames < 2 || self.queued < AIM
-        };
+        let few = self.queued < AHEAD || (!single && frames < 2);
         short && few && self.frames.back().is_some_and(|last| last.item <= LONG)
     }
 

@@ -13,26 +13,44 @@ use crate::core::Slot;
 /// How long a worker that ran dry may spin for the next call while a CPU is free for it.
 const WORKER_SPIN: Duration = Duration::from_micros(50);
 
+/// Whether calls are to be seen by their workers at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// At once.
+    Now,
+    /// At once, and the calling thread is about to drain for this.
+    For(Awaited),
+    /// Short calls behind others may be published a few at a time: each publishing moves a cache line from the
+    /// worker's CPU and back, which takes longer than such a call.
+    MayHold,
+}
+
 impl Driver {
     /// Publishes what was written since the last flush. A link nobody watches gets a bell first, so that its
     /// replies are never left alone: the worker that sees the calls sees the bell.
     ///
-    /// `waiting_for`: the calling thread is about to drain, and waits for this job.
-    pub(crate) fn flush(&mut self, waiting_for: Option<Awaited>) {
+    /// What is held back is published by the next flush, which comes with the next wait or submission, and at the
+    /// latest when the worker runs dry and rings for it.
+    pub(crate) fn flush(&mut self, how: Flush) {
         if self.parts.dirty.is_empty() {
             return;
         }
         let spin = self.spin_allowed();
         let polled = self.drainer.is_some() && !self.sleeping;
-        for at in std::mem::take(&mut self.parts.dirty) {
-            let slot = Slot(at);
-            let bell_at = self.bell_at(slot, waiting_for.unwrap_or(Awaited::Nothing));
+        let awaited = match how {
+            Flush::Now | Flush::MayHold => Awaited::Nothing,
+            Flush::For(awaited) => awaited,
+        };
+        let mut dirty = std::mem::take(&mut self.parts.dirty);
+        dirty.retain(|at| {
+            let slot = Slot(*at);
+            let bell_at = self.bell_at(slot, awaited);
             let Some(seat) = self.parts.seat(slot) else {
-                continue;
+                return false;
             };
             seat.dirty = false;
             let Some(worker) = &mut seat.worker else {
-                continue;
+                return false;
             };
             // What is left of an earlier request may have nobody behind it: a sleeper that has gone, or one that
             // does not sleep on this link.
@@ -42,14 +60,20 @@ impl Driver {
                 Bell::Waiter => seat.slept_on,
                 Bell::Poller => polled,
             };
-            if waiting_for.is_some() {
-                worker.ask(Bell::Poller, bell_at);
-            } else if !attended {
-                worker.ask(Bell::Loop, bell_at);
+            match how {
+                Flush::For(_) => worker.ask(Bell::Poller, bell_at),
+                Flush::Now | Flush::MayHold if !attended => worker.ask(Bell::Loop, bell_at),
+                Flush::Now | Flush::MayHold => {}
+            }
+            if how == Flush::MayHold && worker.may_hold() {
+                seat.dirty = true;
+                return true;
             }
             worker.allow_spin(if spin { WORKER_SPIN } else { Duration::ZERO });
             worker.flush();
-        }
+            false
+        });
+        self.parts.dirty = dirty;
     }
 
     /// Whether there is a free CPU for one more spinning thread beside every worker that has work.

@@ -11,6 +11,7 @@ use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
+use super::bells::Flush;
 use super::{Awaited, Driver, Shared};
 use crate::core::Slot;
 
@@ -38,7 +39,7 @@ fn serve(shared: &Shared) {
         driver.step(shared, &seen);
         let to_start = std::mem::take(&mut driver.parts.to_start);
         let finished = driver.core.is_finished();
-        driver.flush(None);
+        driver.flush(Flush::Now);
         let look = driver.next_look();
         driver.loop_looks_at = look.unwrap_or(u64::MAX);
         driver.parts.call_loop = false;
@@ -133,7 +134,7 @@ impl Driver {
         self.prompt &= self.busy_links() > 0 || self.core.has_queued();
         loop {
             self.collect_all(true, now);
-            self.flush(None);
+            self.flush(Flush::Now);
             if !asks {
                 break;
             }

@@ -7,6 +7,7 @@ use procession_worker::watch::Watch;
 use procession_worker::{Error, PanicReport};
 
 use super::Driver;
+use super::bells::Flush;
 use super::parts::{Parts, Story};
 use crate::core::Slot;
 
@@ -101,7 +102,7 @@ impl Driver {
         if let Some(seat) = self.parts.seat(slot) {
             seat.incarnation = Some(incarnation);
         }
-        self.flush(None);
+        self.flush(Flush::Now);
         Ok(())
     }
 }

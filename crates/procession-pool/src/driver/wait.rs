@@ -17,6 +17,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Worker, now_ns};
 use procession_worker::nap::{self, MAX_LINKS, Nap};
 
+use super::bells::Flush;
 use super::{Awaited, Driver, Shared};
 use crate::cell::Cell;
 use crate::core::{JobId, Slot};
@@ -105,6 +106,7 @@ impl Shared {
         turn: &mut Turn,
         deadline: Option<u64>,
     ) -> bool {
+        driver.flush(Flush::Now);
         if driver.collect_all(false, now_ns()) {
             if turn.rounds > 0 {
                 driver.vain_polls = 0;
@@ -147,7 +149,7 @@ impl Shared {
             driver.ask_busy(Bell::Waiter, awaited(job));
         }
         Worker::fence();
-        driver.flush(None);
+        driver.flush(Flush::Now);
         if driver.collect_all(true, now) {
             self.unlock(driver);
             return true;

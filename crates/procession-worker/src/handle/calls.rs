@@ -8,6 +8,9 @@ use super::{Outgoing, STREAM_ABOVE, Sent, Worker};
 use crate::error::Error;
 use crate::link::{TAG_CALL, TAG_STOP};
 
+/// Frames held back at the most.
+const MOST_HELD: usize = 16;
+
 impl Worker {
     /// Puts one call frame on the link; [`Worker::flush`] makes it visible.
     ///
@@ -52,7 +55,15 @@ impl Worker {
             return Sent::NoRoom;
         }
         self.ends.push_back(self.calls.position());
+        self.unpublished += 1;
         Sent::Yes
+    }
+
+    /// Whether frames written since the last flush may wait for the next: they are few, and the worker has others.
+    pub fn may_hold(&self) -> bool {
+        self.unpublished < MOST_HELD
+            && self.unpublished < self.ends.len()
+            && self.outgoing.is_none()
     }
 
     /// Asks the worker to end in good order after all it was given. False: no room, ask again.
@@ -99,6 +110,7 @@ impl Worker {
 
     /// Publishes what was written and wakes the worker if it sleeps. Whoever wants a bell for it asks before.
     pub fn flush(&mut self) {
+        self.unpublished = 0;
         if self.calls.publish() {
             self.waker.wake_if_asleep();
         }
@@ -140,6 +152,7 @@ impl Worker {
         let mut taken = 0;
         while self.ends.back().is_some_and(|end| *end > claimed) {
             self.ends.pop_back();
+            self.unpublished = self.unpublished.saturating_sub(1);
             taken += 1;
             self.outgoing = None;
         }
