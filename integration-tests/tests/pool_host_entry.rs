@@ -182,3 +182,27 @@ fn workers_have_none_of_the_program_s_descriptors() {
         let _ = pool.apply(|| std::process::exit(0), ()).map(|(): ()| ());
     }
 }
+
+/// Says at compile time whether a type can travel: the inherent constant exists for those alone, and comes first.
+struct Probe<T>(std::marker::PhantomData<T>);
+
+impl<T: serde::Serialize> Probe<T> {
+    const TRAVELS: bool = true;
+}
+
+trait Otherwise {
+    const TRAVELS: bool = false;
+}
+
+impl<T> Otherwise for Probe<T> {}
+
+/// FAULTS 91: neither a pool nor a handle can be an argument or a result, so no task waits for its own pool by mistake.
+#[test]
+fn pools_and_handles_do_not_travel() {
+    const {
+        assert!(Probe::<u32>::TRAVELS);
+        assert!(!Probe::<Pool>::TRAVELS);
+        assert!(!Probe::<&Pool>::TRAVELS);
+        assert!(!Probe::<procession::AsyncResult<u32>>::TRAVELS);
+    }
+}

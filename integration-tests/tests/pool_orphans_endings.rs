@@ -12,11 +12,16 @@ use rustix::process::Signal;
 
 const HOST: &str = env!("CARGO_BIN_EXE_pool_host");
 
-/// A program whose pool of three has two tasks running.
-fn running(scenario: &str) -> Host {
+fn ready(scenario: &str) -> Host {
     let mut host = Host::start(HOST, scenario);
     host.until("ready");
     assert!(host.workers.len() >= 3);
+    host
+}
+
+/// A program whose pool of three has two tasks running.
+fn running(scenario: &str) -> Host {
+    let host = ready(scenario);
     assert!(host.workers.iter().all(|&pid| is_running(pid)));
     host
 }
@@ -107,7 +112,7 @@ fn a_panicking_program_takes_its_workers_along() {
 #[test]
 fn a_program_that_becomes_another_takes_its_workers_along() {
     let _watchdog = watchdog(120);
-    let host = running("exec");
+    let host = ready("exec");
     assert_all_end(&host.workers, SOON);
     host.signal(Signal::KILL);
     host.end();

@@ -93,12 +93,22 @@ fn own_handler() {
     pool.join().unwrap();
 }
 
+/// Ends the signals also when an assertion ends the test.
+struct AtTheEnd<'a>(&'a AtomicBool);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Signals without end, at the thread that waits and at the pool's own.
 fn interrupted_calls() {
     handle(libc::SIGUSR1);
     let pool = Pool::new(2).unwrap();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _over = AtTheEnd(&over);
         scope.spawn(|| {
             let own = std::process::id();
             while !over.load(Ordering::SeqCst) {
@@ -125,12 +135,12 @@ fn interrupted_calls() {
                 .unwrap_err();
             assert_eq!(error.death().unwrap().exit_status().code(), Some(3));
             let slow = pool.apply_async(|| std::thread::sleep(Duration::from_millis(20)), ());
-            let Err(slow) = slow.get_timeout(Duration::from_millis(5)) else {
-                panic!("twenty milliseconds are not over in five")
-            };
-            slow.get().unwrap();
+            match slow.get_timeout(Duration::from_millis(5)) {
+                Err(slow) => slow.get().unwrap(),
+                // On a busy machine this thread may not run for so long.
+                Ok(outcome) => outcome.unwrap(),
+            }
         }
-        over.store(true, Ordering::SeqCst);
     });
     assert!(SIGNALS.load(Ordering::SeqCst) > 100);
     pool.close();

@@ -13,6 +13,9 @@ use crate::boot::{EXIT_BUILD, EXIT_NO_INIT};
 use crate::error::{Error, WorkerDeath};
 use crate::link;
 
+/// `PF_EXITING` among the flags in `/proc/<pid>/stat`.
+const EXITING: u64 = 4;
+
 impl Worker {
     /// The story of this worker's end, after its status is known.
     pub fn death(&self, status: ExitStatus, while_running: bool) -> WorkerDeath {
@@ -73,6 +76,21 @@ impl Worker {
         self.child
             .try_wait()
             .map_err(|e| Error::os(format!("reap worker {}", self.name), e))
+    }
+
+    /// Whether the kernel is ending the process: it closes the descriptors first and tells the pidfd last.
+    ///
+    /// False also where `/proc` does not say.
+    pub fn is_ending(&self) -> bool {
+        // The number is the worker's: it is not reaped.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.pid()));
+        stat.is_ok_and(|stat| {
+            let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+            let flags = after_name.split_whitespace().nth(6);
+            flags
+                .and_then(|flags| flags.parse().ok())
+                .is_some_and(|flags: u64| flags & EXITING != 0)
+        })
     }
 
     /// Kills the worker and its process group.
