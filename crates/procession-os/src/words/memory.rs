@@ -163,9 +163,7 @@ impl Words {
     pub fn copy_in(&self, word: usize, bytes: &[u8]) {
         let words = self.range(word, bytes.len());
         let (whole, rest) = bytes.as_chunks::<8>();
-        for (word, bytes) in words.iter().zip(whole) {
-            word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
-        }
+        store_all(words, whole);
         if let Some(last) = words.get(whole.len()) {
             last.store(partial(rest).to_le(), Ordering::Relaxed);
         }
@@ -184,13 +182,15 @@ impl Words {
     #[inline]
     pub fn copy_out(&self, word: usize, bytes: &mut [u8]) {
         let words = self.range(word, bytes.len());
+        let bytes: &mut [MaybeUninit<u8>] = {
+            // SAFETY: initialised bytes are possibly uninitialised ones, and nothing below writes uninitialised ones.
+            unsafe { &mut *(core::ptr::from_mut(bytes) as *mut [MaybeUninit<u8>]) }
+        };
         let (whole, rest) = bytes.as_chunks_mut::<8>();
-        for (word, bytes) in words.iter().zip(&mut *whole) {
-            *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
-        }
+        load_all(words, whole);
         if let Some(last) = words.get(whole.len()) {
             let last = last.load(Ordering::Relaxed).to_ne_bytes();
-            rest.copy_from_slice(&last[..rest.len()]);
+            rest.write_copy_of_slice(&last[..rest.len()]);
         }
     }
 
@@ -209,17 +209,12 @@ impl Words {
         let words = self.range(word, len);
         out.reserve(len);
         let (whole, rest) = out.spare_capacity_mut()[..len].as_chunks_mut::<8>();
-        for (word, bytes) in words.iter().zip(&mut *whole) {
-            *bytes = word
-                .load(Ordering::Relaxed)
-                .to_ne_bytes()
-                .map(MaybeUninit::new);
-        }
+        load_all(words, whole);
         if let Some(last) = words.get(whole.len()) {
             let last = last.load(Ordering::Relaxed).to_ne_bytes();
             rest.write_copy_of_slice(&last[..rest.len()]);
         }
-        // SAFETY: `len` bytes of spare capacity exist (reserved, and sliced above), and the loop wrote the whole chunks
+        // SAFETY: `len` bytes of spare capacity exist (reserved, and sliced above), and `load_all` wrote the whole chunks
         // among them (`range` has a word for each), the branch after it the rest.
         unsafe { out.set_len(out.len() + len) };
     }
@@ -243,5 +238,72 @@ impl fmt::Debug for Words {
         f.debug_struct("Words")
             .field("len", &self.count)
             .finish_non_exhaustive()
+    }
+}
+
+/// Copies of at least this many bytes use wide moves: word by word, a store buffer full of 8-byte stores waits for
+/// cache lines from the other CPU several times longer (measured: a third of `memcpy`'s speed).
+#[cfg(target_arch = "x86_64")]
+const BULK: usize = 512;
+
+/// Stores each chunk into the word beside it; `words` has one for each.
+#[inline]
+fn store_all(words: &[AtomicU64], bytes: &[[u8; 8]]) {
+    let count = bytes.len().min(words.len());
+    #[cfg(target_arch = "x86_64")]
+    if count * 8 >= BULK {
+        // SAFETY: both ranges have `count` words; atomics may be written through a shared reference; they do not
+        // overlap, because nobody has a slice of memory that is reached through `Words`.
+        unsafe {
+            copy_wide(
+                words.as_ptr().cast_mut().cast(),
+                bytes.as_ptr().cast(),
+                count * 8,
+            )
+        };
+        return;
+    }
+    for (word, bytes) in words.iter().zip(bytes) {
+        word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
+    }
+}
+
+/// Loads each chunk from the word beside it; `words` has one for each.
+#[inline]
+fn load_all(words: &[AtomicU64], bytes: &mut [[MaybeUninit<u8>; 8]]) {
+    let count = bytes.len().min(words.len());
+    #[cfg(target_arch = "x86_64")]
+    if count * 8 >= BULK {
+        // SAFETY: as in `store_all`, the other way round: `bytes` is exclusive.
+        unsafe { copy_wide(bytes.as_mut_ptr().cast(), words.as_ptr().cast(), count * 8) };
+        return;
+    }
+    for (word, bytes) in words.iter().zip(bytes) {
+        *bytes = word
+            .load(Ordering::Relaxed)
+            .to_ne_bytes()
+            .map(MaybeUninit::new);
+    }
+}
+
+/// Copies `len` bytes as the CPU's own string move, which was faster here than loops of 16- or 32-byte moves.
+///
+/// It is assembly, not `memcpy`, because another process may write the source meanwhile: what the compiler cannot see
+/// into it can neither repeat nor leave out, so the copy is one read of whatever was there.
+///
+/// # Safety
+/// `len` bytes are readable at `from` and writable at `to`, and the two do not overlap.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn copy_wide(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: reads and writes exactly what the caller vouches for; the direction flag is clear by the ABI.
+    unsafe {
+        core::arch::asm!(
+            "rep movsb",
+            inout("rcx") len => _,
+            inout("rdi") to => _,
+            inout("rsi") from => _,
+            options(nostack, preserves_flags),
+        );
     }
 }
