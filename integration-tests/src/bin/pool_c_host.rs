@@ -248,12 +248,12 @@ fn stubborn() {
 
 /// What the thread that makes the pool blocks and ignores is not inherited by the workers.
 fn masked() {
-    // SAFETY: both calls get valid arguments: a full set, and no place for the old one.
-    unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut());
-    }
+    // SAFETY: an all-zero set is a valid one.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: the set is valid, and the old one is not wanted.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, std::ptr::null_mut()) };
     // SAFETY: SIG_IGN is a valid disposition for SIGTERM.
     unsafe { libc::signal(libc::SIGTERM, libc::SIG_IGN) };
     let pool = Pool::new(1).unwrap();

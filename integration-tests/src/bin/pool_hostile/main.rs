@@ -131,7 +131,7 @@ fn round(seed: u64) -> Tally {
         .workers(3)
         .name("hostile")
         .env(rogue::SEED, seed.to_string());
-    if seed / 7 % 2 == 0 {
+    if (seed / 7).is_multiple_of(2) {
         // Only the first worker in its place is hostile; otherwise every replacement is, too.
         builder = builder.env(rogue::ONCE, &once);
     }
@@ -174,7 +174,7 @@ fn round(seed: u64) -> Tally {
         for (x, outcome) in map.join().unwrap().into_iter().enumerate() {
             tally.count(seed, x as u64, outcome, all);
         }
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             pool.close()
         } else {
             pool.terminate()
