@@ -158,9 +158,21 @@ impl Cell {
         }
     }
 
+    /// As [`Cell::set`] and [`Cell::finish`] in one.
+    pub(crate) fn complete(&self, outcome: Result<Raw, TaskError>, wakes: &mut Wakes) {
+        let mut inner = self.lock();
+        if matches!(inner.outcome, Outcome::Nothing) {
+            inner.outcome = Outcome::One(outcome);
+        }
+        self.end(inner, wakes);
+    }
+
     /// Marks the outcome complete and notes whom to wake.
     pub(crate) fn finish(&self, wakes: &mut Wakes) {
-        let mut inner = self.lock();
+        self.end(self.lock(), wakes);
+    }
+
+    fn end(&self, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
         self.done.store(true, Ordering::Release);
         if let Some(sleepers) = inner.sleepers.take() {
             wakes.threads.extend(sleepers.threads);

@@ -3,7 +3,7 @@
 use super::{Chunk, Nanos};
 
 /// Work aimed at per frame: long against the cost of a frame (about 1 µs), short against what a person notices.
-pub(super) const AIM: Nanos = 200_000;
+pub(super) const AIM: Nanos = 500_000;
 /// Work below which cutting finer for an even tail costs more than it evens out.
 pub(super) const FLOOR: Nanos = 5_000;
 /// Growth from one frame of a job to its next: one wrong measurement must not hand half a job to one worker.
@@ -57,8 +57,8 @@ mod tests {
     fn grows_from_one_by_at_most_sixteen_up_to_the_aim() {
         assert_eq!(auto(0, 1_000, 100_000, 4), 1);
         assert_eq!(auto(1, 1_000, 100_000, 4), 16);
-        assert_eq!(auto(16, 1_000, 100_000, 4), 200);
-        assert_eq!(auto(200, 1_000, 100_000, 4), 200);
+        assert_eq!(auto(16, 1_000, 100_000, 4), 256);
+        assert_eq!(auto(256, 1_000, 100_000, 4), 500);
     }
 
     #[test]
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn long_and_unmeasured_items_travel_alone() {
-        assert_eq!(auto(200, 200_001, 1_000, 4), 1);
+        assert_eq!(auto(200, 500_001, 1_000, 4), 1);
         assert_eq!(auto(200, u32::MAX, 1_000, 4), 1);
     }
 

@@ -7,7 +7,7 @@ use super::queue::Run;
 use super::{JobId, Nanos};
 
 /// Estimated work queued in a worker below which a plain call is put behind it.
-pub(super) const AHEAD: Nanos = 1_000_000;
+pub(super) const AHEAD: Nanos = 2_000_000;
 /// Frames in one worker, whatever their estimate: bounds what a wrong estimate can hold back.
 pub(super) const MAX_FRAMES: usize = 1024;
 

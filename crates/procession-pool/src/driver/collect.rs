@@ -87,7 +87,10 @@ impl Driver {
             if let Some(data) = parts.known_job(job) {
                 match data.payload {
                     Payload::Many(_) => data.cell.add_run(first, count, frames),
-                    Payload::Short(_) | Payload::Long(_) => data.cell.set(data.one_reply(last)),
+                    Payload::Short(_) | Payload::Long(_) => {
+                        let outcome = data.one_reply(last);
+                        parts.arrived = Some((job, outcome));
+                    }
                 }
             }
             if count == left
@@ -97,6 +100,7 @@ impl Driver {
                 given -= 1;
             }
             core.replied(who, count, failed, now, parts);
+            parts.arrived = None;
         }
         if replies.is_strange() {
             parts.violate(slot, "it sent a reply of an unknown kind".into());

@@ -160,6 +160,8 @@ pub(crate) struct Parts {
     pub(crate) spare: Vec<u8>,
     /// Why the pool is broken.
     pub(crate) broken: Option<String>,
+    /// The outcome of the plain call whose reply the scheduler is being told of.
+    pub(crate) arrived: Option<(JobId, Result<Raw, TaskError>)>,
     /// A job has ended, which a sleeping drainer wants to know.
     pub(crate) changed: bool,
     /// Something the pool's own thread has to look at.
@@ -345,7 +347,10 @@ impl Effects for Parts {
 
     fn finished(&mut self, job: JobId) {
         if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
-            data.cell.finish(&mut self.wakes);
+            match self.arrived.take() {
+                Some((of, outcome)) if of == job => data.cell.complete(outcome, &mut self.wakes),
+                Some(_) | None => data.cell.finish(&mut self.wakes),
+            }
             self.changed = true;
             if let Payload::Long(bytes) = data.payload
                 && (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity())

@@ -128,7 +128,7 @@ fn work_ahead_is_bounded_by_time_and_by_count() {
     let mut scene = Scene::ready(1);
     scene.known(100 * US);
     scene.submit_calls(100);
-    assert_eq!(held(&scene), [10], "1 ms of 100 µs calls");
+    assert_eq!(held(&scene), [20], "2 ms of 100 µs calls");
     scene.run();
     scene.known(1);
     scene.submit_calls(1_100);
