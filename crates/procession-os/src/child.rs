@@ -30,6 +30,9 @@ use crate::{Error, Result, abandoned};
 
 pub use rustix::process::Signal;
 
+/// Between two looks at a process that has ended but whose debugger has not let go of it.
+const DEBUGGER_PAUSE: Duration = Duration::from_millis(1);
+
 /// A child process, owned: the handle reaps it, exactly once, and nothing else needs to.
 ///
 /// All methods take `&self`; any number of threads may wait, signal and poll at once. [`AsFd`] gives the pidfd, readable
@@ -172,8 +175,10 @@ impl Child {
             if collect::poll_ended(self.pidfd.as_fd(), self.pid(), left)?
                 && self.try_wait()?.is_none()
             {
-                // Ended, but a debugger that traces it has to collect it before its parent can.
-                std::thread::sleep(Duration::from_millis(1));
+                // Ended, but a debugger that traces it has to let go of it before its parent can collect it. That is no
+                // event of a pidfd (its collection is): look again after a millisecond.
+                let left = left.unwrap_or(DEBUGGER_PAUSE).min(DEBUGGER_PAUSE);
+                collect::poll_collected(self.pidfd.as_fd(), left);
             }
         }
     }

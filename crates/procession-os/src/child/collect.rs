@@ -20,15 +20,7 @@ pub(super) fn poll_ended(
     pid: u32,
     timeout: Option<Duration>,
 ) -> Result<bool> {
-    // A time the kernel's type cannot hold is longer than anyone waits, and the caller looks at its clock again.
-    let timeout = timeout.map(|left| Timespec {
-        tv_sec: left.as_secs().min(1 << 30) as i64,
-        tv_nsec: left.subsec_nanos().into(),
-    });
-    match poll(
-        &mut [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)],
-        timeout.as_ref(),
-    ) {
+    match poll_for(pidfd, PollFlags::IN, timeout) {
         Ok(count) => Ok(count > 0),
         Err(Errno::INTR) => Ok(false),
         Err(errno) => Err(Error::new(
@@ -36,6 +28,29 @@ pub(super) fn poll_ended(
             errno,
         )),
     }
+}
+
+/// Waits at most this long for the process to be collected, by whomever. Who calls it looks again whatever came of it.
+///
+/// The pidfd hangs up when its process is collected, since Linux 6.9. Before, the wait takes its whole time.
+pub(super) fn poll_collected(pidfd: BorrowedFd<'_>, timeout: Duration) {
+    let _ = poll_for(pidfd, PollFlags::empty(), Some(timeout));
+}
+
+fn poll_for(
+    pidfd: BorrowedFd<'_>,
+    events: PollFlags,
+    timeout: Option<Duration>,
+) -> rustix::io::Result<usize> {
+    // A time the kernel's type cannot hold is longer than anyone waits, and the caller looks at its clock again.
+    let timeout = timeout.map(|left| Timespec {
+        tv_sec: left.as_secs().min(1 << 30) as i64,
+        tv_nsec: left.subsec_nanos().into(),
+    });
+    poll(
+        &mut [PollFd::from_borrowed_fd(pidfd, events)],
+        timeout.as_ref(),
+    )
 }
 
 /// Reaps if there is something to reap. The caller holds the handle's lock.
@@ -69,12 +84,12 @@ fn status_from_kernel(pidfd: BorrowedFd<'_>) -> ExitStatus {
     let give_up = Instant::now() + STATUS_PATIENCE;
     let mut vanished = 0;
     loop {
+        let left = give_up.saturating_duration_since(Instant::now());
         match sys::exit_info(pidfd) {
             Ok(Some(word)) => return ExitStatus::from_wait_word(word),
-            Ok(None) if Instant::now() < give_up => {}
+            Ok(None) if !left.is_zero() => poll_collected(pidfd, left),
             Err(Errno::SRCH) if vanished < 3 => vanished += 1,
             Ok(None) | Err(_) => return ExitStatus::lost(),
         }
-        std::thread::sleep(Duration::from_micros(100));
     }
 }
