@@ -1,4 +1,5 @@
 //! Workers that end in the middle of a task, by every way there is: one error that tells how, and nothing else notices.
+#![expect(unsafe_code, reason = "one of the ways is a wild read")]
 
 use std::time::{Duration, Instant};
 
@@ -101,7 +102,6 @@ fn a_segmentation_fault_is_told_by_name() {
 #[test]
 fn a_wild_read_is_a_segmentation_fault() {
     scene(|| {
-        #[expect(unsafe_code, reason = "the crash that is tested")]
         let task = || {
             // SAFETY: none; this is the fault, in a process made for it.
             let byte = unsafe { std::ptr::read_volatile(std::hint::black_box(8 as *const u8)) };

@@ -1,4 +1,8 @@
 //! Tasks that disturb what surrounds them: descriptors, standard streams, processes of their own. The link is elsewhere.
+#![expect(
+    unsafe_code,
+    reason = "descriptors of others are borrowed as a careless program would"
+)]
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -22,10 +26,6 @@ fn a_grandchild_that_keeps_every_descriptor_does_not_hide_a_death() {
         let task = |file: String| -> () {
             for fd in 0..1024 {
                 // Nothing is closed at exec, whatever it was opened for.
-                #[expect(
-                    unsafe_code,
-                    reason = "descriptors of others are borrowed as a careless program would"
-                )]
                 // SAFETY: the number is only passed to fcntl, which checks it.
                 let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
                 let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty());

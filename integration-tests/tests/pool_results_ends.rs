@@ -121,10 +121,7 @@ fn scant() {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
         // Room for some links, not for all of them.
-        (
-            Resource::As,
-            pages * 4096 + (12 << 20),
-        )
+        (Resource::As, pages * 4096 + (12 << 20))
     } else {
         (Resource::Nofile, 64)
     };

@@ -1,4 +1,3 @@
-#![expect(unsafe_code, reason = "maps and unmaps shared memory")]
 //! A mapped memfd of fixed size. It gives out its bytes as atomic words only, never as a slice.
 //!
 //! # Safety
@@ -6,6 +5,7 @@
 //! 2. A file mapped here can no longer shrink: the seal is set before the descriptor leaves [`Segment::create`], and
 //!    [`Segment::open`] verifies it *before* it compares the size. So an access never raises SIGBUS for a missing page.
 //! 3. Another process may write any byte at any instant, therefore only [`Words`] (atomics) are given out.
+#![expect(unsafe_code, reason = "maps and unmaps shared memory")]
 
 use std::ffi::c_void;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,13 +1,13 @@
-#![expect(
-    unsafe_code,
-    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals"
-)]
 //! The one file that uses libc. Each function is one kernel call in safe clothes; it holds no policy.
 //!
 //! # Safety
 //! Every pointer given to the kernel here is to a live local of the exact type the call expects, and every structure is
 //! plain integers, for which all-zero bytes are a valid value. `close_range` is the exception: it takes descriptors away
 //! from whoever owns them, which is why its only caller is the prologue of a fresh process.
+#![expect(
+    unsafe_code,
+    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals"
+)]
 
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -1,4 +1,8 @@
 //! Words for loom: always on the heap, each with a separate futex half, since loom's atomics cannot alias; no speed wanted.
+//!
+//! # Safety
+//! Nothing here is unsafe but the signature of `mapped`, which is that of the normal build: it never looks at the pointer.
+#![expect(unsafe_code, reason = "the signature of the normal build")]
 
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use core::any::Any;
@@ -27,7 +31,9 @@ impl Words {
     }
 
     /// A mapping cannot be modelled: its words are fresh heap words.
-    #[expect(unsafe_code, reason = "the signature of the normal build")]
+    ///
+    /// # Safety
+    /// Nothing is asked of the caller here.
     pub(crate) unsafe fn mapped(
         _owner: Arc<dyn Any + Send + Sync>,
         _first: NonNull<u64>,
