@@ -48,8 +48,30 @@ fn guards(section: &str) -> Vec<&str> {
     paragraph.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether the file has a function of this name with a test attribute above it.
+/// Whether the file has a test of this name, in either way to write one.
 fn has_test(source: &Source, name: &str) -> bool {
+    has_attributed_test(source, name) || has_listed_test(source, name)
+}
+
+/// A test without the usual harness: its file lists `("name", name)` and has that function.
+fn has_listed_test(source: &Source, name: &str) -> bool {
+    let listed = || {
+        let text: String = source.text.split_whitespace().collect();
+        [
+            format!("(\"{name}\",{name})"),
+            format!("(\"{name}\",{name},)"),
+        ]
+        .iter()
+        .any(|entry| text.contains(entry))
+    };
+    let declaration = format!("fn {name}(");
+    source.path.contains("/tests/")
+        && source.code.iter().any(|code| code.contains(&declaration))
+        && listed()
+}
+
+/// A function of this name with a test attribute above it.
+fn has_attributed_test(source: &Source, name: &str) -> bool {
     let declaration = format!("fn {name}(");
     source.code.iter().enumerate().any(|(line, code)| {
         let above = source.code.iter().take(line).rev();
@@ -88,5 +110,18 @@ mod tests {
             2
         );
         assert_eq!(faults("# G\n", &sources).len(), 1);
+    }
+    #[test]
+    fn a_test_listed_for_its_own_harness_is_a_guard() {
+        let text = "//! X.\nfn main() {\n    main(&[(\n        \"held\",\n        held,\n    ), (\"gone\", gone)]);\n}\nfn held() {}\nfn unlisted() {}\n";
+        let sources = [Source::new(
+            "crates/a/tests/b.rs".to_string(),
+            text.to_string(),
+        )];
+        let found =
+            |name: &str| faults(&format!("# G\n\n## One\nGuarded by: `{name}`\n"), &sources);
+        assert_eq!(found("held").len(), 0);
+        assert_eq!(found("unlisted").len(), 1);
+        assert_eq!(found("gone").len(), 1);
     }
 }
