@@ -82,6 +82,7 @@ impl<'p, F: Copy> Call<'p, F> {
         AsyncResult::one(self.submit_one(args, false))
     }
 
+    #[inline]
     fn submit_one<Args>(&self, args: Args, waits: bool) -> Source
     where
         F: Task<Args>,
@@ -128,6 +129,7 @@ impl<'p, F: Copy> Call<'p, F> {
         source
     }
 
+    #[inline]
     fn hand_in(&self, shared: &Arc<Shared>, handed: Handed, spare: &mut Vec<u8>) -> Source {
         let Handed {
             task,

@@ -106,6 +106,7 @@ impl<R> fmt::Debug for AsyncResult<R> {
 }
 
 impl<R> AsyncResult<R> {
+    #[inline]
     pub(crate) fn new(
         source: Source,
         read: Reader<R>,
@@ -198,6 +199,7 @@ impl<R> AsyncResult<R> {
 
 impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     /// The handle of a plain call.
+    #[inline]
     pub(crate) fn one(source: Source) -> AsyncResult<R> {
         AsyncResult::new(source, Box::new(read_one::<R>), |source| {
             source

@@ -206,28 +206,31 @@ impl Core {
         }
         let size = chunk::size(job.chunk, job.growth, item, job.queued, workers);
         let count = size.min(run.count);
+        let before = worker.waiting();
+        // Noted before it is sent: the copy of a frame would have to wait behind the stores into the link, which wait
+        // for cache lines from the worker's CPU.
+        worker.push(Frame {
+            job: run.job,
+            first: run.first,
+            count,
+            item,
+            begun: false,
+            sent: now,
+        });
         let taken = fx
             .send(Slot(slot as u32), run.job, run.first, count)
             .min(count);
+        worker.cut_newest(taken);
         if taken == 0 {
             worker.feed = Feed::LinkFull;
             return Offer::LinkFull;
         }
+        self.waiting += worker.waiting() - before;
         job.growth.record(size);
         job.queued -= taken;
         self.queue.take_front(taken);
         self.counters.frames += 1;
         self.hot = slot;
-        let before = worker.waiting();
-        worker.push(Frame {
-            job: run.job,
-            first: run.first,
-            count: taken,
-            item,
-            begun: false,
-            sent: now,
-        });
-        self.waiting += worker.waiting() - before;
         Offer::Sent
     }
 }

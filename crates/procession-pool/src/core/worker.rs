@@ -169,6 +169,21 @@ impl Worker {
         self.frames.push_back(frame);
     }
 
+    /// The newest frame got only so many of its items onto the link; none: it is not there.
+    #[inline]
+    pub(super) fn cut_newest(&mut self, items: u32) {
+        let Some(newest) = self.frames.back_mut() else {
+            return;
+        };
+        if newest.count != items {
+            self.queued -= Nanos::from(newest.item) * Nanos::from(newest.count - items);
+            newest.count = items;
+            if items == 0 {
+                self.frames.pop_back();
+            }
+        }
+    }
+
     /// Removes the newest frame.
     pub(super) fn pop_newest(&mut self) -> Option<Frame> {
         let frame = self.frames.pop_back()?;
