@@ -100,7 +100,7 @@ impl Worker {
     }
 }
 
-/// Why a worker ended that had not said [`News::Ready`], as far as its exit code tells.
+/// Why a worker ended that had not said that it is ready, as far as its exit code tells.
 pub fn why_not_ready(status: ExitStatus) -> &'static str {
     match status.code() {
         Some(EXIT_NO_INIT) => {
