@@ -3,6 +3,7 @@
 //! Between events: while the queue has items no READY or booting worker is without a frame, unless its link took nothing.
 //! So a new item behind others is queued without a look at the workers.
 
+use super::chunk::Left;
 use super::job::Job;
 use super::queue::Run;
 use super::steal::PATIENCE;
@@ -204,7 +205,11 @@ impl Core {
         if !worker.has_room(item, job.single) {
             return Offer::NoRoom;
         }
-        let size = chunk::size(job.chunk, job.growth, item, job.queued, workers);
+        let left = Left {
+            queued: job.queued,
+            open: job.open,
+        };
+        let size = chunk::size(job.chunk, job.growth, item, left, workers);
         let count = size.min(run.count);
         let before = worker.waiting();
         // Noted before it is sent: the copy of a frame would have to wait behind the stores into the link, which wait

@@ -28,16 +28,30 @@ impl Growth {
     }
 }
 
-/// The size of the next frame: `item` is the estimated time of one item, `queued` what the job still has to hand out,
-/// `workers` the size of the pool. At least 1.
+/// What the job still has to hand out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// Items in the queue.
+    pub(super) queued: u32,
+    /// More will come, so the end that is to be even is not this one.
+    pub(super) open: bool,
+}
+
+/// The size of the next frame: `item` is the estimated time of one item, `workers` the size of the pool. At least 1.
 #[inline]
-pub(super) fn size(chunk: Chunk, growth: Growth, item: u32, queued: u32, workers: u32) -> u32 {
+pub(super) fn size(chunk: Chunk, growth: Growth, item: u32, left: Left, workers: u32) -> u32 {
+    let Left { queued, open } = left;
     match chunk {
         Chunk::Fixed(size) => size.max(1),
         Chunk::Auto if queued <= 1 => 1,
         Chunk::Auto => {
             let item = Nanos::from(item.max(1));
-            let share = queued.div_ceil(workers.saturating_mul(2).max(1));
+            let shares = if open {
+                workers
+            } else {
+                workers.saturating_mul(2)
+            };
+            let share = queued.div_ceil(shares.max(1));
             let worth_cutting = (FLOOR / item) as u32;
             let aim = (AIM / item) as u32;
             aim.min(share.max(worth_cutting)).min(growth.limit()).max(1)
@@ -50,7 +64,14 @@ mod tests {
     use super::*;
 
     fn auto(last: u32, item: u32, queued: u32, workers: u32) -> u32 {
-        size(Chunk::Auto, Growth(last), item, queued, workers)
+        let open = false;
+        size(
+            Chunk::Auto,
+            Growth(last),
+            item,
+            Left { queued, open },
+            workers,
+        )
     }
 
     #[test]
@@ -69,6 +90,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_the_end_is_shared_once() {
+        let left = Left {
+            queued: 800,
+            open: true,
+        };
+        assert_eq!(size(Chunk::Auto, Growth(200), 1_000, left, 4), 200);
+    }
+
+    #[test]
     fn long_and_unmeasured_items_travel_alone() {
         assert_eq!(auto(200, 500_001, 1_000, 4), 1);
         assert_eq!(auto(200, u32::MAX, 1_000, 4), 1);
@@ -76,8 +106,12 @@ mod tests {
 
     #[test]
     fn every_size_is_at_least_one() {
-        assert_eq!(size(Chunk::Fixed(0), Growth(0), 0, 0, 0), 1);
-        assert_eq!(size(Chunk::Fixed(7), Growth(0), 0, 0, 0), 7);
+        let left = Left {
+            queued: 0,
+            open: false,
+        };
+        assert_eq!(size(Chunk::Fixed(0), Growth(0), 0, left, 0), 1);
+        assert_eq!(size(Chunk::Fixed(7), Growth(0), 0, left, 0), 7);
         assert_eq!(auto(0, 0, 0, 0), 1);
         assert_eq!(auto(u32::MAX, 0, u32::MAX, u32::MAX), 5_000);
     }
