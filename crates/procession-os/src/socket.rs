@@ -51,7 +51,7 @@ pub enum Received {
 
 impl Socket {
     /// The largest packet, in bytes. Longer ones are refused on both sides; send those as a
-    /// [`memfd_with`](crate::memfd_with).
+    /// [`memfd_with`].
     pub const MAX_PACKET: usize = 64 * 1024;
 
     /// The most descriptors the kernel takes in one packet.
