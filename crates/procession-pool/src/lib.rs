@@ -80,8 +80,8 @@
 //! | runs in a worker that says what no worker says | `Protocol` | is killed and replaced |
 //! | is a map with a chunk size of 0 | `InvalidOption` | – |
 //!
-//! The kinds are those of [`TaskErrorKind`](procession_worker::TaskErrorKind); the text of a
-//! [`TaskError`](procession_worker::TaskError) is the whole story in one sentence.
+//! The kinds are those of [`TaskErrorKind`]; the text of a
+//! [`TaskError`] is the whole story in one sentence.
 //!
 //! # What to know
 //! * **Tasks** are `fn` items and closures that capture nothing, of up to eight parameters. What they need, they get as
