@@ -25,6 +25,9 @@ pub(crate) const RING_BYTES: usize = 128 * 1024;
 /// Bytes of the whole segment.
 pub(crate) const SEGMENT_BYTES: usize = HEADER_BYTES + 2 * RING_BYTES;
 
+/// Bytes of a streamed frame published together: a part of the ring, so that one side reads while the other writes.
+pub(crate) const PIECE: usize = 16 * 1024;
+
 const CALL_RING: usize = 0;
 const REPLY_RING: usize = RING_HEADER_WORDS;
 /// Futex word the worker sleeps on.

@@ -384,10 +384,13 @@ impl Server {
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let fed = self.replies.feed(rest);
+            let piece = rest.get(..link::PIECE).unwrap_or(rest);
+            let fed = self.replies.feed(piece);
             rest = rest.get(fed..).unwrap_or_default();
             if fed == 0 {
                 self.wait_for_room();
+            } else {
+                self.publish();
             }
         }
     }

@@ -6,7 +6,7 @@ use procession_task::frame::CallHeader;
 
 use super::{Outgoing, STREAM_ABOVE, Sent, Worker};
 use crate::error::Error;
-use crate::link::{TAG_CALL, TAG_STOP};
+use crate::link::{PIECE, TAG_CALL, TAG_STOP};
 
 /// Frames held back at the most.
 const MOST_HELD: usize = 16;
@@ -80,7 +80,8 @@ impl Worker {
         };
         let begun = out.at;
         loop {
-            let rest = out.bytes.get(out.at..out.end).unwrap_or_default();
+            let piece = out.end.min(out.at + PIECE);
+            let rest = out.bytes.get(out.at..piece).unwrap_or_default();
             let fed = self.calls.feed(rest);
             out.at += fed;
             if fed > 0 {
