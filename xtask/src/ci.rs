@@ -95,8 +95,7 @@ fn clippy(sh: &Shell, cargo: &str) -> Result<Done> {
 
 fn rustdoc(sh: &Shell, cargo: &str) -> Result<Done> {
     let _flags = sh.push_env("RUSTDOCFLAGS", "-D warnings");
-    let excluded = UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]);
-    passed(cmd!(sh, "{cargo} doc --workspace --no-deps {excluded...}"))
+    passed(cmd!(sh, "{cargo} doc --workspace --no-deps"))
 }
 
 fn tidy(_sh: &Shell, _cargo: &str) -> Result<Done> {
@@ -162,11 +161,11 @@ fn bench(_sh: &Shell, _cargo: &str) -> Result<Done> {
     Ok(Done::Passed)
 }
 
-/// What would be published can be packed: manifests, readmes, licences.
+/// What would be published can be packed, and what was packed compiles.
 fn package(sh: &Shell, cargo: &str) -> Result<Done> {
     let excluded = UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]);
     passed(cmd!(
         sh,
-        "{cargo} package --workspace --allow-dirty --no-verify {excluded...}"
+        "{cargo} package --workspace --allow-dirty {excluded...}"
     ))
 }
