@@ -17,7 +17,7 @@ use crate::driver::{
 };
 use crate::map::{Collector, Encoder, encode_error};
 use crate::pool::Pool;
-use crate::result::{AsyncResult, Source};
+use crate::result::{AsyncResult, Reader, Source};
 
 /// A call with options; made by [`Pool::call`].
 ///
@@ -31,7 +31,7 @@ use crate::result::{AsyncResult, Source};
 #[derive(Debug)]
 #[must_use = "nothing runs until a verb such as `map` or `apply` is called"]
 pub struct Call<'p, F> {
-    pool: &'p Pool,
+    pub(crate) pool: &'p Pool,
     task: F,
     chunk: Option<usize>,
 }
@@ -242,17 +242,18 @@ impl<'p, F: Copy> Call<'p, F> {
             Ok(map) => map,
             Err(e) => {
                 let source = Source::ready(Err(e.clone()), std::any::type_name::<F>());
-                return AsyncResult::new(source, Box::new(move |_| Err(e)), |_| false);
+                let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
+                return AsyncResult::new(source, read, |_| false);
             }
         };
         let source = map.source.clone();
         let (items, refused) = (map.encoder.read, map.encoder.take_refused());
         let failed = !refused.is_empty();
-        let read = Box::new(move |source: &Source| {
+        let read = Reader::Map(Arc::new(move |source: &Source| {
             let mut collector = Collector::new();
             collector.collect(source);
-            collector.all(items, refused, source)
-        });
+            collector.all(items, refused.clone(), source)
+        }));
         let check = if failed {
             |_: &Source| false
         } else {
@@ -384,9 +385,10 @@ impl<'p, F: Copy> Call<'p, F> {
                 break;
             }
         }
+        let cell = Arc::new(cell);
         cell.finish(&mut Default::default());
         let source = Source {
-            cell: Arc::new(cell),
+            cell,
             ..Source::ready(Ok(Raw::new(&[])), task.name())
         };
         Map {

@@ -3,16 +3,18 @@
 //! It must never decode a value (that is the asker's work, on the asker's thread) and never wake anyone while
 //! a lock is held: wake-ups are handed to the caller as [`Wakes`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::Thread;
 
 use procession_worker::TaskError;
 use procession_worker::handle::{Replies, reply_frame};
 
+use crate::callbacks::Callback;
+
 /// Result bytes; short ones live in place, so that a tiny result costs no allocation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Raw {
     Short(u8, [u8; Raw::SHORT]),
     Long(Vec<u8>),
@@ -41,7 +43,7 @@ impl Raw {
 }
 
 /// What has arrived of a map and was not yet collected.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Arrived {
     /// First item and number of items of each run of replies, in the order of `frames`.
     pub(crate) runs: Vec<(u32, u32)>,
@@ -89,12 +91,45 @@ struct Inner {
 struct Sleepers {
     threads: Vec<Thread>,
     waker: Option<Waker>,
+    hooks: Vec<Hook>,
+}
+
+/// What else completion brings about, besides waking.
+#[derive(Debug)]
+pub(crate) enum Hook {
+    /// A callback is due.
+    Callback(Callback),
+    /// One of many handles has arrived: its index is noted, then the signal is set.
+    Arrival {
+        index: usize,
+        note: flume::Sender<usize>,
+        signal: Arc<Cell>,
+    },
+}
+
+impl Hook {
+    fn fire(self, cell: &Arc<Cell>, wakes: &mut Wakes) {
+        match self {
+            Hook::Callback(callback) => callback.due(Arc::clone(cell)),
+            Hook::Arrival {
+                index,
+                note,
+                signal,
+            } => {
+                // Nobody listens when the iterator was dropped.
+                let _ = note.send(index);
+                signal.finish(wakes);
+            }
+        }
+    }
 }
 
 /// One submission's outcome, shared by its handle and the driver.
 #[derive(Debug)]
 pub(crate) struct Cell {
     done: AtomicBool,
+    /// So many readers get a copy of the outcome, the one after them takes it. Changed under the lock alone.
+    copies: AtomicU32,
     inner: Mutex<Inner>,
 }
 
@@ -118,6 +153,7 @@ impl Cell {
         };
         Cell {
             done: AtomicBool::new(done),
+            copies: AtomicU32::new(0),
             inner: Mutex::new(inner),
         }
     }
@@ -126,7 +162,7 @@ impl Cell {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True once the outcome is complete; it never becomes false again.
+    /// True once the outcome is complete; it never becomes false again, but for a signal.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }
@@ -159,7 +195,7 @@ impl Cell {
     }
 
     /// As [`Cell::set`] and [`Cell::finish`] in one.
-    pub(crate) fn complete(&self, outcome: Result<Raw, TaskError>, wakes: &mut Wakes) {
+    pub(crate) fn complete(self: &Arc<Self>, outcome: Result<Raw, TaskError>, wakes: &mut Wakes) {
         let mut inner = self.lock();
         if matches!(inner.outcome, Outcome::Nothing) {
             inner.outcome = Outcome::One(outcome);
@@ -167,17 +203,58 @@ impl Cell {
         self.end(inner, wakes);
     }
 
-    /// Marks the outcome complete and notes whom to wake.
-    pub(crate) fn finish(&self, wakes: &mut Wakes) {
+    /// Marks the outcome complete, notes whom to wake, and passes on what hangs on it.
+    pub(crate) fn finish(self: &Arc<Self>, wakes: &mut Wakes) {
         self.end(self.lock(), wakes);
     }
 
-    fn end(&self, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
+    fn end(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
         self.done.store(true, Ordering::Release);
         if let Some(sleepers) = inner.sleepers.take() {
+            drop(inner);
             wakes.threads.extend(sleepers.threads);
             wakes.wakers.extend(sleepers.waker);
+            for hook in sleepers.hooks {
+                hook.fire(self, wakes);
+            }
         }
+    }
+
+    /// Hangs something on the completion; it happens now when that has been.
+    pub(crate) fn attach(self: &Arc<Self>, hook: Hook) {
+        let mut inner = self.lock();
+        if matches!(hook, Hook::Callback(_)) {
+            self.copies.fetch_add(1, Ordering::Relaxed);
+        }
+        if !self.is_done() {
+            inner.sleepers.get_or_insert_default().hooks.push(hook);
+            return;
+        }
+        drop(inner);
+        let mut wakes = Wakes::default();
+        hook.fire(self, &mut wakes);
+        wakes.perform();
+    }
+
+    /// One more reader is to find the outcome.
+    pub(crate) fn leave_for_one_more(&self) {
+        let _inner = self.lock();
+        self.copies.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether this reader, who holds the lock, is to leave the outcome for another one.
+    fn is_to_copy(&self) -> bool {
+        let copies = self.copies.load(Ordering::Relaxed);
+        if copies > 0 {
+            self.copies.store(copies - 1, Ordering::Relaxed);
+        }
+        copies > 0
+    }
+
+    /// Makes a signal unset again. Only for cells that carry no outcome and have one thread that waits.
+    pub(crate) fn rearm(&self) {
+        let _inner = self.lock();
+        self.done.store(false, Ordering::Release);
     }
 
     /// Asks for `thread` to be unparked at completion; false when it is complete already.
@@ -217,6 +294,11 @@ impl Cell {
     /// Takes the outcome of a single call.
     pub(crate) fn take(&self) -> Option<Result<Raw, TaskError>> {
         let mut inner = self.lock();
+        if let Outcome::One(outcome) = &inner.outcome
+            && self.is_to_copy()
+        {
+            return Some(outcome.clone());
+        }
         match std::mem::replace(&mut inner.outcome, Outcome::Nothing) {
             Outcome::One(outcome) => Some(outcome),
             other => {
@@ -229,6 +311,7 @@ impl Cell {
     /// Takes what has arrived of a map.
     pub(crate) fn take_arrived(&self) -> Arrived {
         match &mut self.lock().outcome {
+            Outcome::Many(arrived) if self.is_to_copy() => arrived.clone(),
             Outcome::Many(arrived) => std::mem::take(arrived),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),
         }

@@ -20,6 +20,7 @@ use procession_worker::TaskId;
 use procession_worker::handle::{WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
+use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused};
 use bells::Flush;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) ended: Mutex<bool>,
     pub(crate) ended_changed: Condvar,
     pub(crate) spec: WorkerSpec,
+    pub(crate) callbacks: Arc<Callbacks>,
     owner: u32,
 }
 
@@ -122,6 +124,7 @@ impl Shared {
             ended: Mutex::new(false),
             ended_changed: Condvar::new(),
             spec,
+            callbacks: Arc::default(),
             owner: std::process::id(),
         }
     }

@@ -104,13 +104,17 @@
 
 mod builder;
 mod call;
+mod callbacks;
 mod cell;
 mod core;
 mod driver;
 mod map;
 mod pool;
 mod result;
+mod scope;
 mod stats;
+mod then;
+mod waits;
 
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 pub use procession_worker::{init, init_before_main};
@@ -118,8 +122,10 @@ pub use procession_worker::{init, init_before_main};
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::Call;
 pub use pool::Pool;
-pub use result::{AsyncResult, as_completed, wait_any};
+pub use result::AsyncResult;
 pub use stats::{PoolStats, WorkerStats};
+pub use then::CallThen;
+pub use waits::{Unfinished, as_completed, as_completed_timeout, wait_all, wait_any};
 
 /// The example of the README is a test.
 #[cfg(doctest)]

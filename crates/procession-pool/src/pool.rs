@@ -313,11 +313,12 @@ impl Pool {
         }
     }
 
-    /// Waits until every task is resolved and every worker has ended and was reaped. Repeatable.
+    /// Waits until every task is resolved, every worker has ended and was reaped, and every
+    /// [callback](Call::on_complete) has returned. Repeatable.
     ///
     /// # Errors
-    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called: it would wait for ever. And in a copy of this
-    /// process made by `fork`, which has no workers.
+    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called, and on this pool's own callback thread: it would
+    /// wait for ever. And in a copy of this process made by `fork`, which has no workers.
     ///
     /// ```
     /// # procession_worker::init();
@@ -353,6 +354,16 @@ impl Pool {
         if !shared.is_ours() {
             return Err(Error::forked(shared.owner()));
         }
+        if shared.callbacks.is_here() {
+            return Err(Error::message(
+                "cannot join a pool from its own callback: it would wait for itself",
+            ));
+        }
+        Ok(self.await_workers(shared, deadline) && shared.callbacks.finish(deadline))
+    }
+
+    /// Waits until every worker has ended; false when the deadline came first.
+    fn await_workers(&self, shared: &Shared, deadline: Option<Instant>) -> bool {
         let mut ended = shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
         while !*ended {
             ended = match deadline {
@@ -363,7 +374,7 @@ impl Pool {
                 Some(at) => {
                     let left = at.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Ok(false);
+                        return false;
                     }
                     shared
                         .ended_changed
@@ -382,7 +393,7 @@ impl Pool {
         {
             let _ = thread.join();
         }
-        Ok(true)
+        true
     }
 
     /// Process ids of the living workers, in the order of their places; empty for an inline pool, after the end, and in a
@@ -426,9 +437,15 @@ impl Pool {
 /// Terminates the pool unless it has ended; bounded.
 impl Drop for Pool {
     fn drop(&mut self) {
-        if self.ours().is_some() {
-            self.terminate();
-            let _ = self.join_timeout(DROP_BOUND);
-        }
+        let Some(shared) = self.ours().cloned() else {
+            return;
+        };
+        self.terminate();
+        let deadline = Instant::now() + DROP_BOUND;
+        // A callback that drops its pool is the last one that can wait for callbacks.
+        let _ = self.await_workers(&shared, Some(deadline))
+            && !shared.callbacks.is_here()
+            && shared.callbacks.finish(Some(deadline));
+        shared.callbacks.let_go();
     }
 }

@@ -21,8 +21,31 @@ use crate::cell::{Cell, Raw};
 use crate::core::JobId;
 use crate::driver::Shared;
 
-/// How the outcome is read from the cell once it is done.
-pub(crate) type Reader<R> = Box<dyn FnOnce(&Source) -> Result<R, TaskError> + Send + Sync>;
+/// How the outcome is read from the cell once it is done: by the handle, and before it by each callback.
+pub(crate) enum Reader<R> {
+    Call(fn(&Source) -> Result<R, TaskError>),
+    Map(ReadMap<R>),
+}
+
+type ReadMap<R> = Arc<dyn Fn(&Source) -> Result<R, TaskError> + Send + Sync>;
+
+impl<R> Clone for Reader<R> {
+    fn clone(&self) -> Reader<R> {
+        match self {
+            Reader::Call(read) => Reader::Call(*read),
+            Reader::Map(read) => Reader::Map(Arc::clone(read)),
+        }
+    }
+}
+
+impl<R> Reader<R> {
+    pub(crate) fn read(&self, source: &Source) -> Result<R, TaskError> {
+        match self {
+            Reader::Call(read) => read(source),
+            Reader::Map(read) => read(source),
+        }
+    }
+}
 
 /// Everything of a handle but its type.
 #[derive(Clone)]
@@ -119,9 +142,13 @@ impl<R> AsyncResult<R> {
         }
     }
 
+    pub(crate) fn reader(&self) -> Option<Reader<R>> {
+        self.read.clone()
+    }
+
     fn read(&mut self) -> Result<R, TaskError> {
         match self.read.take() {
-            Some(read) if self.source.cell.is_done() => read(&self.source),
+            Some(reader) if self.source.cell.is_done() => reader.read(&self.source),
             Some(_) => Err(
                 TaskError::new(TaskErrorKind::Closed, self.source.name).with_detail(
                     "this handle is a copy made by fork; only the original process can wait for it",
@@ -201,7 +228,7 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     /// The handle of a plain call.
     #[inline]
     pub(crate) fn one(source: Source) -> AsyncResult<R> {
-        AsyncResult::new(source, Box::new(read_one::<R>), |source| {
+        AsyncResult::new(source, Reader::Call(read_one::<R>), |source| {
             source
                 .cell
                 .read(|outcome| decode_one::<R>(source, outcome).is_ok())
@@ -284,87 +311,4 @@ pub(crate) fn failure_error(name: &'static str, payload: &[u8]) -> TaskError {
 pub(crate) fn after(timeout: Duration) -> Option<u64> {
     let ns = u64::try_from(timeout.as_nanos()).ok()?;
     now_ns().checked_add(ns)
-}
-
-/// Waits until one of the handles has its outcome and returns its index; `None` when `timeout` passes first, or
-/// there are no handles.
-///
-/// ```
-/// # procession_worker::init();
-/// use procession_pool::{Pool, wait_any};
-/// let pool = Pool::new(2)?;
-/// let mut handles: Vec<_> = (0..4u64).map(|i| pool.apply_async(|i: u64| i, (i,))).collect();
-/// let first = wait_any(&mut handles, None).expect("four handles");
-/// handles.swap_remove(first).get()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) -> Option<usize> {
-    let deadline = timeout.and_then(after);
-    loop {
-        if let Some(done) = handles
-            .iter()
-            .position(|handle| handle.source.cell.is_done())
-        {
-            return Some(done);
-        }
-        let shared = handles
-            .iter()
-            .find_map(|handle| handle.source.shared.clone())?;
-        if !shared.is_ours() {
-            return None;
-        }
-        let same = |handle: &&AsyncResult<R>| {
-            handle
-                .source
-                .shared
-                .as_ref()
-                .is_some_and(|other| Arc::ptr_eq(other, &shared))
-        };
-        let mine: Vec<&Cell> = handles
-            .iter()
-            .filter(same)
-            .map(|handle| &*handle.source.cell)
-            .collect();
-        // Handles of several pools are looked at in turn: each of their own threads keeps draining meanwhile.
-        let several = mine.len() < handles.len();
-        let step = if several {
-            after(Duration::from_millis(1))
-        } else {
-            None
-        };
-        let until = match (deadline, step) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        shared.wait(&mine, None, until, None);
-        if deadline.is_some_and(|at| now_ns() >= at) {
-            return handles
-                .iter()
-                .position(|handle| handle.source.cell.is_done());
-        }
-    }
-}
-
-/// Yields each handle's index and outcome in the order in which they complete.
-///
-/// ```
-/// # procession_worker::init();
-/// use procession_pool::{Pool, as_completed};
-/// let pool = Pool::new(2)?;
-/// let handles: Vec<_> = (0..4u64).map(|i| pool.apply_async(|i: u64| i * 10, (i,))).collect();
-/// for (index, outcome) in as_completed(handles) {
-///     assert_eq!(outcome?, index as u64 * 10);
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn as_completed<R>(
-    handles: Vec<AsyncResult<R>>,
-) -> impl Iterator<Item = (usize, Result<R, TaskError>)> {
-    let mut order: Vec<usize> = (0..handles.len()).collect();
-    let mut handles = handles;
-    std::iter::from_fn(move || {
-        let at = wait_any(&mut handles, None)?;
-        let index = order.swap_remove(at);
-        Some((index, handles.swap_remove(at).get()))
-    })
 }

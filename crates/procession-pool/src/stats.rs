@@ -25,6 +25,8 @@ pub struct PoolStats {
     pub failed: u64,
     /// Workers started beyond the first of each place.
     pub restarts: u64,
+    /// Callbacks that panicked; each was reported by the panic hook.
+    pub callback_panics: u64,
     /// Every place for a worker, in order.
     pub workers: Vec<WorkerStats>,
 }

@@ -129,6 +129,7 @@ impl Driver {
             done: core.items_done.saturating_sub(self.failed_replies),
             failed,
             restarts: core.starts.saturating_sub(workers.len() as u64),
+            callback_panics: shared.callbacks.panicked(),
             workers,
         }
     }

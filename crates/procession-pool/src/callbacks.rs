@@ -1,0 +1,211 @@
+//! Callbacks: what is called with an outcome, on a thread of its own, once each, in the order of completion.
+//!
+//! It must never call anything while a lock is held: a callback may submit, close or terminate.
+//!
+//! A callback is registered before its handle is given out and counted until it has run. Completion puts it into a
+//! channel while the driver's lock is held, so the order of the channel is the order of completion; the thread takes
+//! it out. The thread is started by the first registration and ends when the last sender is gone: the pool's own, which
+//! `finish` and `let_go` take away, and those of callbacks still to come.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::cell::Cell;
+
+/// What reads the outcome in the cell and calls the user's function with it.
+pub(crate) type Job = Box<dyn FnOnce(Arc<Cell>) + Send>;
+
+std::thread_local! {
+    /// The callbacks this thread runs, if it is a callback thread.
+    static SERVES: std::cell::Cell<*const Callbacks> = const { std::cell::Cell::new(ptr::null()) };
+}
+
+/// One pool's callbacks.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    state: Mutex<State>,
+    none_open: Condvar,
+    panicked: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    channel: Option<(flume::Sender<Work>, flume::Receiver<Work>)>,
+    thread: Option<JoinHandle<()>>,
+    /// Registered and not over.
+    open: usize,
+    /// The pool is gone: a thread started from here on ends by itself.
+    let_go: bool,
+}
+
+/// A callback whose call has completed.
+struct Work {
+    job: Job,
+    cell: Arc<Cell>,
+    _open: Open,
+}
+
+/// Counts a registered callback until it is over, however that comes.
+struct Open(Arc<Callbacks>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.open -= 1;
+        if state.open == 0 {
+            self.0.none_open.notify_all();
+        }
+    }
+}
+
+/// A callback that waits for its call's completion.
+pub(crate) struct Callback {
+    job: Job,
+    to: flume::Sender<Work>,
+    open: Open,
+}
+
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Callback")
+    }
+}
+
+impl Callback {
+    /// Hands it to its thread; never blocks.
+    pub(crate) fn due(self, cell: Arc<Cell>) {
+        let Callback { job, to, open } = self;
+        // The receiving end lives as long as this sender does.
+        let _ = to.send(Work {
+            job,
+            cell,
+            _open: open,
+        });
+    }
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callbacks")
+            .field("panicked", &self.panicked)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Callbacks {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a callback and sees to it that a thread is there for it.
+    pub(crate) fn register(self: &Arc<Self>, job: Job) -> Callback {
+        let mut state = self.lock();
+        state.open += 1;
+        let open = Open(Arc::clone(self));
+        if state.let_go {
+            let (to, from) = flume::unbounded();
+            // Without a thread the callback is lost, with nobody left to report it to.
+            let _ = self.start(from);
+            return Callback { job, to, open };
+        }
+        let (to, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
+        if state.thread.is_none() {
+            // A refusal is tried again with the next callback; `finish` calls what is left.
+            state.thread = self.start(from).ok();
+        }
+        Callback { job, to, open }
+    }
+
+    fn start(self: &Arc<Self>, from: flume::Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
+        let callbacks = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("procession-callbacks".into())
+            .spawn(move || {
+                SERVES.set(Arc::as_ptr(&callbacks));
+                for work in from {
+                    callbacks.call(work);
+                }
+            })
+    }
+
+    /// Calls one; its panic has been reported by the panic hook, is counted, and goes no further.
+    fn call(&self, work: Work) {
+        let Work { job, cell, _open } = work;
+        self.guard(|| job(cell));
+    }
+
+    /// Runs a callback's code; a panic is counted and ends here.
+    pub(crate) fn guard(&self, code: impl FnOnce()) {
+        if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(code)) {
+            self.panicked.fetch_add(1, Ordering::Relaxed);
+            drop_quietly(payload);
+        }
+    }
+
+    /// How many callbacks have panicked.
+    pub(crate) fn panicked(&self) -> u64 {
+        self.panicked.load(Ordering::Relaxed)
+    }
+
+    /// True on this pool's callback thread.
+    pub(crate) fn is_here(&self) -> bool {
+        SERVES.with(|serves| ptr::eq(serves.get(), self))
+    }
+
+    /// Waits until every registered callback is over, then ends the thread; false when the deadline came first.
+    /// Must not be called on the callback thread.
+    pub(crate) fn finish(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.lock();
+        while state.open > 0 {
+            if state.thread.is_none()
+                && let Some((_, from)) = state.channel.clone()
+                && let Ok(work) = from.try_recv()
+            {
+                drop(state);
+                self.call(work);
+                state = self.lock();
+                continue;
+            }
+            let left = match deadline {
+                None => Duration::from_secs(3600),
+                Some(at) => at.saturating_duration_since(Instant::now()),
+            };
+            if left.is_zero() {
+                return false;
+            }
+            state = self
+                .none_open
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        let (channel, thread) = (state.channel.take(), state.thread.take());
+        drop(state);
+        drop(channel);
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        true
+    }
+
+    /// The pool is gone: the thread ends by itself after the last callback.
+    pub(crate) fn let_go(&self) {
+        let mut state = self.lock();
+        state.let_go = true;
+        let (channel, thread) = (state.channel.take(), state.thread.take());
+        drop(state);
+        drop((channel, thread));
+    }
+}
+
+/// Drops a panic's payload, whose own drop may panic.
+fn drop_quietly(payload: Box<dyn std::any::Any + Send>) {
+    if let Err(second) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}
