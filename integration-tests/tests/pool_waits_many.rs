@@ -193,13 +193,13 @@ fn handles_of_several_pools_are_waited_for_together() {
         let begun = Instant::now();
         assert_eq!(wait_any(&mut never, Some(Duration::from_millis(50))), None);
         assert!(begun.elapsed() >= Duration::from_millis(50));
-        pools.each_ref().map(|pool| pool.terminate());
+        pools.iter().for_each(procession::Pool::terminate);
         let ends = as_completed(never).map(|(_, outcome)| outcome.unwrap_err().kind());
         assert!(
             ends.into_iter()
                 .all(|kind| kind == TaskErrorKind::Terminated)
         );
-        pools.map(finish);
+        pools.into_iter().for_each(finish);
     });
 }
 
