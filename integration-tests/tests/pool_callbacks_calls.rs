@@ -9,7 +9,7 @@ use procession_integration_tests::pool_scene::{LONG, error_of, finish, scene, wa
 procession::init_before_main!();
 
 fn half(n: u32) -> u32 {
-    assert!(n % 2 == 0, "{n} is odd");
+    assert!(n.is_multiple_of(2), "{n} is odd");
     n / 2
 }
 
@@ -186,7 +186,7 @@ fn thousands_of_callbacks_come_once_each() {
                         };
                         let call = pool.call(|n: u32| n).on_complete(send);
                         let handle = call.apply_async((thread * 1000 + n,));
-                        if n % 3 == 0 {
+                        if n.is_multiple_of(3) {
                             assert_eq!(handle.get().unwrap(), thread * 1000 + n);
                         }
                     }
