@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
@@ -41,6 +42,7 @@ pub struct PoolBuilder {
     /// The initializer for an inline pool, which runs it in the caller.
     inline_initializer: Option<TaskRef>,
     env: Vec<(OsString, Option<OsString>)>,
+    cancel_grace: Option<Duration>,
 }
 
 impl PoolBuilder {
@@ -94,6 +96,28 @@ impl PoolBuilder {
         self
     }
 
+    /// How long a call that is [cancelled](crate::AsyncResult::cancel) while it runs may take to return before its worker
+    /// gets SIGTERM: 50 ms otherwise, none if zero.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::Pool;
+    /// let pool = Pool::builder().workers(1).cancel_grace(Duration::from_secs(5)).build()?;
+    /// let waits = pool.apply_async(
+    ///     || while !procession_worker::cancelled() { std::thread::sleep(Duration::from_millis(1)) },
+    ///     (),
+    /// );
+    /// let pid = pool.worker_pids();
+    /// assert!(waits.cancel());
+    /// assert_eq!(pool.apply(std::process::id, ())?, pid[0], "its worker was kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.cancel_grace = Some(grace);
+        self
+    }
+
     /// Starts the workers and returns the pool.
     ///
     /// # Errors
@@ -121,7 +145,11 @@ impl PoolBuilder {
             return inline(&spec, self.inline_initializer);
         }
         procession_worker::check_can_start(workers)?;
-        start(spec, workers)
+        let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
+        if let Some(grace) = self.cancel_grace {
+            config.cancel_grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+        }
+        start(spec, workers, config)
     }
 }
 
@@ -159,15 +187,9 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
     Ok(Pool::with(None, None, spec.max_frame))
 }
 
-fn start(spec: WorkerSpec, workers: usize) -> Result<Pool, Error> {
-    let count = u32::try_from(workers).unwrap_or(u32::MAX);
+fn start(spec: WorkerSpec, workers: usize, config: CoreConfig) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
-    let shared = Arc::new(Shared::new(
-        Core::new(CoreConfig::new(count)),
-        workers,
-        Watch::new()?,
-        spec,
-    ));
+    let shared = Arc::new(Shared::new(Core::new(config), workers, Watch::new()?, spec));
     let to_start = {
         let mut driver = shared.lock();
         driver.open(now_ns())

@@ -250,6 +250,10 @@ impl<'p, F: Copy> Call<'p, F> {
         let (items, refused) = (map.encoder.read, map.encoder.take_refused());
         let failed = !refused.is_empty();
         let read = Reader::Map(Arc::new(move |source: &Source| {
+            if source.cell.is_cancelled() {
+                let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
+                return Err(source.id.map_or(error.clone(), |id| error.with_id(id)));
+            }
             let mut collector = Collector::new();
             collector.collect(source);
             collector.all(items, refused.clone(), source)
@@ -257,7 +261,7 @@ impl<'p, F: Copy> Call<'p, F> {
         let check = if failed {
             |_: &Source| false
         } else {
-            |source: &Source| !source.cell.has_failed()
+            |source: &Source| !source.cell.is_cancelled() && !source.cell.has_failed()
         };
         AsyncResult::new(source, read, check)
     }

@@ -130,6 +130,7 @@ pub(crate) struct Cell {
     done: AtomicBool,
     /// So many readers get a copy of the outcome, the one after them takes it. Changed under the lock alone.
     copies: AtomicU32,
+    cancelled: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -154,6 +155,7 @@ impl Cell {
         Cell {
             done: AtomicBool::new(done),
             copies: AtomicU32::new(0),
+            cancelled: AtomicBool::new(false),
             inner: Mutex::new(inner),
         }
     }
@@ -165,6 +167,15 @@ impl Cell {
     /// True once the outcome is complete; it never becomes false again, but for a signal.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
+    }
+
+    /// The owner cancelled it before it was complete, so that nothing else is its outcome.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
     }
 
     /// The outcome of a single call. The first one stands.

@@ -74,6 +74,7 @@
 //! | has a result that cannot be encoded, or is above 1 GiB | `EncodeResult`, `TooLarge` | serves on |
 //! | has a result that cannot be decoded here | `DecodeResult` | serves on |
 //! | is an item of a [`map`](Pool::map) in which another item failed before this one began | `Cancelled`; the map reports the other one | – |
+//! | is [cancelled](AsyncResult::cancel) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
 //! | is open when the pool is [terminated](Pool::terminate) or dropped | `Terminated` | is ended |
 //! | comes after [`close`](Pool::close) or `terminate`, or from a forked copy of this program | `Closed` | – |
 //! | finds that no worker can be started, or no initializer succeeds | `Broken`, with the reason | – |
@@ -117,7 +118,7 @@ mod then;
 mod waits;
 
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
-pub use procession_worker::{init, init_before_main};
+pub use procession_worker::{cancelled, init, init_before_main};
 
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::Call;

@@ -218,6 +218,41 @@ impl<R> AsyncResult<R> {
         self.ready().then(|| (self.check)(&self.source))
     }
 
+    /// Cancels the call, or every item of a map that has no outcome yet, and says whether that came in time.
+    ///
+    /// True: the outcome is an error of kind `Cancelled` from this moment on, and whoever waits is woken. What had not
+    /// begun never runs. What runs is told through [`cancelled`](procession_worker::cancelled); if it returns within the
+    /// pool's [grace](crate::PoolBuilder::cancel_grace), whatever it returns, its worker serves on. Otherwise the worker
+    /// gets SIGTERM, SIGKILL a tenth of a second later, and is replaced. Calls that wait behind it go elsewhere.
+    ///
+    /// False: too late, the outcome was there before and stands. So it is for a second `cancel`, for an inline pool, and in
+    /// a copy of this process made by `fork`.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::new(1)?;
+    /// let endless = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+    /// assert!(endless.cancel());
+    /// assert!(!endless.cancel(), "it is cancelled already");
+    /// assert_eq!(endless.get().unwrap_err().kind(), TaskErrorKind::Cancelled);
+    ///
+    /// let done = pool.apply_async(|x: u32| x + 1, (1,));
+    /// done.wait();
+    /// assert!(!done.cancel(), "too late");
+    /// assert_eq!(done.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        match (&self.source.shared, self.source.job) {
+            (Some(shared), Some(job)) if shared.is_ours() && !self.source.cell.is_done() => {
+                shared.cancel(job, &self.source.cell)
+            }
+            (Some(_) | None, Some(_) | None) => false,
+        }
+    }
+
     /// The task's number in its pool; 0 for a call that never reached one.
     pub fn id(&self) -> TaskId {
         self.source.id.unwrap_or(TaskId(0))

@@ -129,6 +129,18 @@ pub fn worker_index() -> Option<usize> {
     BOOTED.get().and_then(|booted| booted.index)
 }
 
+/// True inside a task of a pool that its owner has cancelled: it may return early, with anything, and its worker is
+/// kept. False everywhere else, and for ever in a task that nobody cancels.
+///
+/// ```
+/// # procession_worker::init();
+/// assert!(!procession_worker::cancelled());
+/// ```
+#[must_use]
+pub fn cancelled() -> bool {
+    crate::serve::is_cancelled()
+}
+
 /// How deep this process is nested: 0 in the process the user started, 1 in its children. At most [`MAX_DEPTH`](crate::MAX_DEPTH).
 ///
 /// ```

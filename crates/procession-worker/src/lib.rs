@@ -76,7 +76,8 @@ pub mod watch;
 pub use boot::{MAX_DEPTH, init};
 pub use error::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 pub use info::{
-    ProcessInfo, cpu_count, current_process, depth, is_worker, parent_process, worker_index,
+    ProcessInfo, cancelled, cpu_count, current_process, depth, is_worker, parent_process,
+    worker_index,
 };
 pub use process::registry::active_children;
 pub use process::{Process, ProcessBuilder};

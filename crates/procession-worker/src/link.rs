@@ -40,7 +40,9 @@ pub(crate) const RUNG: usize = 144;
 pub(crate) const BELL: usize = 160;
 /// Nanoseconds the worker may spin before it sleeps; written by the parent.
 pub(crate) const SPIN: usize = 176;
-/// Progress of the worker, in one line only it writes.
+/// The task whose owner wants it no more: the worker compares it with the one it runs; written by the parent.
+pub(crate) const CANCEL: usize = 177;
+/// Progress of the worker (0: at no task), in one line only it writes.
 pub(crate) const TASK: usize = 192;
 pub(crate) const ITEM: usize = 193;
 pub(crate) const STARTED_NS: usize = 194;

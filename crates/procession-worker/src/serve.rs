@@ -42,8 +42,8 @@ pub(crate) struct Pooled {
     pub(crate) fds: Vec<OwnedFd>,
 }
 
-/// Where the panic hook writes the last words: set once, before any user code runs.
-static LAST_WORDS: OnceLock<Layout> = OnceLock::new();
+/// Where the panic hook writes the last words and where `cancelled` looks: set once, before any user code runs.
+static LINK: OnceLock<Layout> = OnceLock::new();
 
 /// Serves calls until the parent says stop or is gone. Never returns.
 pub(crate) fn run(pooled: Pooled) -> ! {
@@ -65,7 +65,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let Some(layout) = layout else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
-    let _ = LAST_WORDS.set(layout.clone());
+    let _ = LINK.set(layout.clone());
     prologue::install_fatal_signal_note(
         layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS),
     );
@@ -130,8 +130,16 @@ fn reported_error(descriptor: &Descriptor, output: &[u8]) -> Result<(), Failure>
     Ok(())
 }
 
+/// Whether the owner of the task this worker runs has cancelled it.
+pub(crate) fn is_cancelled() -> bool {
+    LINK.get().is_some_and(|layout| {
+        let task = layout.get(link::TASK);
+        task != 0 && layout.get(link::CANCEL) == task
+    })
+}
+
 fn write_last_words(failure: &Failure) {
-    let Some(layout) = LAST_WORDS.get() else {
+    let Some(layout) = LINK.get() else {
         return;
     };
     let mut failure = failure.clone();
@@ -195,7 +203,10 @@ impl Server {
             frame.clear();
             match self.calls.claim(&mut frame) {
                 Ok(Some(TAG_CALL)) => {
-                    self.receive_rest(&mut frame);
+                    if self.calls.missing() > 0 {
+                        self.receive_rest(&mut frame);
+                        self.clock.now = monotonic_ns();
+                    }
                     self.calls.release();
                     self.run_frame(&frame);
                 }
@@ -294,11 +305,19 @@ impl Server {
             prologue::exit_now(EXIT_PROTOCOL);
         };
         let begun = self.clock.now;
-        self.layout.set(link::TASK, head.task);
+        // Whoever sees the task sees its start.
+        self.layout.set(link::ITEM, u64::from(head.first));
+        self.layout.set(link::STARTED_NS, begun);
+        let task = self.layout.header.at(link::TASK);
+        task.store(head.task, Ordering::Release);
         match self.descriptor(&head) {
             Ok(descriptor) => {
                 for (item, args) in (head.first..).zip(Items::new(items)) {
-                    self.run_item(descriptor, item, args);
+                    if self.is_cancelled(head.task) {
+                        self.reply_failure(&Failure::new(Stage::Run, "cancelled"));
+                    } else {
+                        self.run_item(descriptor, item, args);
+                    }
                 }
             }
             Err(failure) => {
@@ -310,6 +329,7 @@ impl Server {
         if self.clock.unread > 0 {
             self.read_clock();
         }
+        self.layout.set(link::TASK, 0);
         self.clock.busy += self.clock.now.saturating_sub(begun);
         self.clock.items += u64::from(head.count);
         self.layout.set(link::BUSY_NS, self.clock.busy);
@@ -318,6 +338,11 @@ impl Server {
         // Dekker with the parent, which stores the bell and then looks at `staged`: see docs/protocol.md.
         fence(Ordering::SeqCst);
         self.ring_if_asked(self.calls.position());
+    }
+
+    /// Whether the rest of this task is not wanted; looked at as often as the clock.
+    fn is_cancelled(&self, task: u64) -> bool {
+        self.clock.unread == 0 && self.layout.get(link::CANCEL) == task
     }
 
     fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, args: &[u8]) {

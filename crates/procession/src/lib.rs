@@ -90,7 +90,7 @@
 //! | `EncodeArgs`, `TooLarge` | the arguments could not be sent; nothing ran |
 //! | `DecodeArgs` | they could not be read in the other process |
 //! | `EncodeResult`, `TooLarge`, `DecodeResult` | it ran, and the result could not be handed over |
-//! | `Cancelled` | another item of the same [`map`](Pool::map) failed before this one began |
+//! | `Cancelled` | its owner [cancelled](AsyncResult::cancel) it, or another item of the same [`map`](Pool::map) failed before this one began |
 //! | `Terminated`, `Closed` | the pool was terminated first, or takes nothing more |
 //! | `Broken` | no process could be started for it: a failing initializer, a missing `init`, another build |
 //! | `Spawn` | a process could not be waited for, or the handle is a forked copy |

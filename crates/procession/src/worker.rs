@@ -12,3 +12,32 @@
 pub fn index() -> Option<usize> {
     procession_worker::worker_index()
 }
+
+/// True inside a task that its owner has [cancelled](crate::AsyncResult::cancel); false everywhere else.
+///
+/// A task that looks from time to time may return early, with anything: its worker is kept. One that does not return
+/// within the pool's [grace](crate::PoolBuilder::cancel_grace) is ended with its worker.
+///
+/// ```
+/// procession::init();
+/// use std::time::Duration;
+///
+/// fn count() -> u64 {
+///     let mut n = 0;
+///     while !procession::worker::cancelled() {
+///         n += 1;
+///         std::thread::sleep(Duration::from_millis(1));
+///     }
+///     n
+/// }
+///
+/// let pool = procession::Pool::new(1)?;
+/// let counting = pool.apply_async(count, ());
+/// assert!(counting.cancel());
+/// assert_eq!(counting.get().unwrap_err().kind(), procession::TaskErrorKind::Cancelled);
+/// assert_eq!(pool.apply(procession::worker::cancelled, ())?, false);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cancelled() -> bool {
+    procession_worker::cancelled()
+}

@@ -1,5 +1,6 @@
 //! Starts, ends of workers and what becomes of their frames; must not resolve an item that had not begun.
 
+use super::alarm::NEVER;
 use super::job::Stop;
 use super::queue::Run;
 use super::respawn::{self, Verdict};
@@ -158,7 +159,7 @@ impl Core {
     }
 
     /// A lost item is a failed item, and what came back of a stopped job is not handed out again.
-    fn after_loss(&mut self, id: JobId, fx: &mut impl Effects) {
+    pub(super) fn after_loss(&mut self, id: JobId, fx: &mut impl Effects) {
         match self.jobs.get(id).map(|job| job.stop) {
             Some(Stop::OnFailure) => self.stop_job(id, Cancelled::StoppedByFailure, fx),
             Some(Stop::Stopped(why)) => self.stop_job(id, why, fx),
@@ -190,6 +191,7 @@ impl Core {
             not_before: now.saturating_add(pause),
         };
         worker.feed = Feed::Open;
+        worker.alarm = NEVER;
         self.unlist(slot);
         self.down += 1;
     }

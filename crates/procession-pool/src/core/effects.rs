@@ -7,7 +7,8 @@ use super::{JobId, Slot};
 pub(crate) enum Cancelled {
     /// Another item of the same `stop_on_failure` job failed before these had begun.
     StoppedByFailure,
-    /// The owner of the job asked for it ([`Core::cancel`](super::Core::cancel)) before these had begun.
+    /// The owner of the job asked for it: with [`Core::cancel`](super::Core::cancel) before these had begun, with
+    /// [`Core::revoke`](super::Core::revoke) begun or not.
     ByOwner,
     /// The pool was terminated; these may have begun.
     Terminated,
@@ -27,12 +28,15 @@ pub(crate) trait Effects {
     fn lost_item(&mut self, job: JobId, item: u32, by: Slot);
     /// Items `first..first + count` are resolved as cancelled.
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled);
+    /// What the worker has begun of this job is resolved as cancelled: it may stop running it.
+    fn tell_cancelled(&mut self, to: Slot, job: JobId);
     /// Every item of the job is resolved and none will be added; the id is free again after this call.
     fn finished(&mut self, job: JobId);
     /// Starts a worker here; answered by `started` or `start_failed` once the core method has returned.
     fn start(&mut self, slot: Slot);
     /// Asks the worker to exit in order; answered by `lost`.
     fn stop(&mut self, slot: Slot);
-    /// Kills the worker; answered by `lost`.
+    /// Ends the worker at once: asks, and kills it when it does not end; answered by `lost`. Whatever it still says is
+    /// of no interest.
     fn kill(&mut self, slot: Slot);
 }

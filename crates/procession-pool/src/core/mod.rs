@@ -4,6 +4,7 @@
 //! middle of a core method and never call back into the core. `README.md` in this folder has the states, the
 //! transition table and the policy with its numbers.
 
+mod alarm;
 mod assign;
 mod chunk;
 mod death;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::alarm::NEVER;
 use super::job::{Jobs, Stop};
 use super::profile::Profiles;
 use super::queue::Queue;
@@ -17,14 +18,17 @@ pub(crate) struct CoreConfig {
     pub(crate) workers: u32,
     /// Starts that fail in a row, while no worker is READY, before the pool is broken.
     pub(crate) start_budget: u32,
+    /// Time a cancelled item has to return before its worker is ended.
+    pub(crate) cancel_grace: Nanos,
 }
 
 impl CoreConfig {
-    /// So many workers, five failed starts.
+    /// So many workers, five failed starts, 50 ms.
     pub(crate) fn new(workers: u32) -> CoreConfig {
         CoreConfig {
             workers,
             start_budget: 5,
+            cancel_grace: 50_000_000,
         }
     }
 }
@@ -79,6 +83,9 @@ pub(crate) struct Core {
     pub(super) waiting: usize,
     /// When waiting frames or an idle worker whose link took nothing are looked at again.
     pub(super) look_again: Option<Nanos>,
+    /// Not after the earliest of what `alarm.rs` waits for.
+    pub(super) alarm: Nanos,
+    pub(super) cancel_grace: Nanos,
 }
 
 impl Core {
@@ -101,6 +108,8 @@ impl Core {
             down: workers,
             waiting: 0,
             look_again: None,
+            alarm: NEVER,
+            cancel_grace: config.cancel_grace,
         }
     }
 
@@ -204,13 +213,15 @@ impl Core {
         worker.used = true;
         worker.setbacks = 0;
         worker.feed = Feed::Open;
-        self.counters.done += u64::from(items);
         if let Some(job) = self.jobs.get_mut(id) {
+            self.counters.done += u64::from(items);
             job.unresolved -= items;
             if failed.is_some() && job.stop == Stop::OnFailure {
                 self.stop_job(id, Cancelled::StoppedByFailure, fx);
             }
             self.settle(id, fx);
+        } else {
+            self.ghost_replied(slot, fx);
         }
         self.refill(slot, now, fx);
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::worker::{Feed, WorkerState};
+use super::alarm::NEVER;
+use super::worker::{Feed, Frame, Worker, WorkerState};
 use super::{Core, JobId, PoolState};
 
 impl Core {
@@ -53,8 +54,7 @@ impl Core {
                     PoolState::Terminating | PoolState::Broken,
                     WorkerState::Booting | WorkerState::Ready,
                 )
-                | (PoolState::Open, WorkerState::Stopping | WorkerState::Killed)
-                | (PoolState::Closing, WorkerState::Killed) => {
+                | (PoolState::Open, WorkerState::Stopping) => {
                     panic!(
                         "worker {slot} is {:?} in a pool that is {:?}",
                         worker.state, self.state
@@ -64,11 +64,29 @@ impl Core {
                     assert_eq!(self.jobs.len(), 0, "stopped too early")
                 }
                 (PoolState::Closing, WorkerState::Booting | WorkerState::Ready) => {
-                    assert!(self.jobs.len() > 0, "worker {slot} was not stopped");
+                    let ghost = worker.frames.front().is_some();
+                    assert!(
+                        self.jobs.len() > 0 || ghost,
+                        "worker {slot} was not stopped"
+                    );
                 }
                 _ => {}
             }
+            self.check_alarm(slot, worker);
         }
+    }
+
+    /// An item that nobody waits for any more has an end in sight.
+    fn check_alarm(&self, slot: usize, worker: &Worker) {
+        let is_ghost = |frame: &Frame| self.jobs.get(frame.job).is_none();
+        if worker.frames.iter().any(is_ghost) {
+            assert_ne!(worker.alarm, NEVER, "a ghost for ever in worker {slot}");
+        }
+        assert!(self.alarm <= worker.alarm, "alarm of worker {slot}");
+        assert!(
+            worker.alarm == NEVER || !worker.frames.is_empty(),
+            "alarm of worker {slot} that does nothing"
+        );
     }
 
     fn check_lists(&self) {
@@ -109,9 +127,11 @@ impl Core {
         }
         for frame in self.workers.iter().flat_map(|worker| &worker.frames) {
             assert!(frame.count > 0, "empty frame");
-            held.entry(frame.job)
-                .or_default()
-                .push((frame.first, frame.count));
+            if self.jobs.get(frame.job).is_some() {
+                held.entry(frame.job)
+                    .or_default()
+                    .push((frame.first, frame.count));
+            }
         }
         assert_eq!(
             self.queue.items(),
@@ -150,8 +170,12 @@ impl Core {
                 self.idle.is_empty() && self.vacant.is_empty(),
                 "work queued beside an idle worker"
             );
-            let will_speak =
-                |s: WorkerState| matches!(s, WorkerState::Starting | WorkerState::Booting);
+            let will_speak = |s: WorkerState| {
+                matches!(
+                    s,
+                    WorkerState::Starting | WorkerState::Booting | WorkerState::Killed
+                )
+            };
             let moves = self
                 .workers
                 .iter()

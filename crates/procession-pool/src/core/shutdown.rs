@@ -1,5 +1,6 @@
 //! The ends of a pool: close, terminate, broken; must leave no job unresolved and ask for every worker's end.
 
+use super::alarm::NEVER;
 use super::job::Job;
 use super::worker::WorkerState;
 use super::{Cancelled, Core, Effects, JobId, Nanos, PoolState, Slot};
@@ -36,7 +37,10 @@ impl Core {
 
     fn stop_workers(&mut self, fx: &mut impl Effects) {
         for slot in 0..self.workers.len() {
-            self.dismiss(slot, WorkerState::Stopping, fx);
+            // One that is still at a cancelled item is asked when that is over.
+            if self.workers.get(slot).is_some_and(|w| w.frames.is_empty()) {
+                self.dismiss(slot, WorkerState::Stopping, fx);
+            }
         }
         self.forget_lists();
     }
@@ -58,8 +62,10 @@ impl Core {
                 .get_mut(slot)
                 .and_then(|worker| worker.frames.pop_front())
             {
-                self.counters.cancelled += u64::from(frame.count);
-                fx.cancelled(frame.job, frame.first, frame.count, why);
+                if self.jobs.get(frame.job).is_some() {
+                    self.counters.cancelled += u64::from(frame.count);
+                    fx.cancelled(frame.job, frame.first, frame.count, why);
+                }
             }
             if let Some(worker) = self.workers.get_mut(slot) {
                 worker.queued = 0;
@@ -67,6 +73,7 @@ impl Core {
             self.dismiss(slot, WorkerState::Killed, fx);
         }
         self.forget_lists();
+        self.alarm = NEVER;
         let jobs: Vec<JobId> = self.jobs.iter().map(|(id, _): (JobId, &Job)| id).collect();
         for id in jobs {
             fx.finished(id);
@@ -75,7 +82,7 @@ impl Core {
     }
 
     /// Asks one worker to end, as `towards` says.
-    fn dismiss(&mut self, slot: usize, towards: WorkerState, fx: &mut impl Effects) {
+    pub(super) fn dismiss(&mut self, slot: usize, towards: WorkerState, fx: &mut impl Effects) {
         let Some(worker) = self.workers.get_mut(slot) else {
             return;
         };
@@ -89,6 +96,7 @@ impl Core {
         }
         worker.state = towards;
         worker.listed = false;
+        worker.alarm = NEVER;
         if kill {
             fx.kill(Slot(slot as u32))
         } else {

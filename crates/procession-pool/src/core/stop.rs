@@ -21,6 +21,24 @@ impl Core {
         self.steal(now, fx);
     }
 
+    /// Cancels every item that is not resolved, begun ones too. What runs is told, and its worker is ended when it has
+    /// not returned after the grace; its reply is of no interest. False: there is no such job, or it is over.
+    pub(crate) fn revoke(&mut self, id: JobId, now: Nanos, fx: &mut impl Effects) -> bool {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return false;
+        };
+        job.open = false;
+        self.stop_job(id, Cancelled::ByOwner, fx);
+        self.abandon(id, now, fx);
+        self.settle(id, fx);
+        if self.cancel_grace == 0 {
+            self.sound_alarm(now, fx);
+        }
+        self.pump(now, fx);
+        self.steal(now, fx);
+        true
+    }
+
     /// Cancels the job's queued items and those in frames not begun. The caller settles the job and pumps.
     pub(super) fn stop_job(&mut self, id: JobId, why: Cancelled, fx: &mut impl Effects) {
         let Some(job) = self.jobs.get_mut(id) else {

@@ -1,5 +1,6 @@
 //! What the core does for no other reason than that time has passed; must not read a clock.
 
+use super::alarm::NEVER;
 use super::worker::Worker;
 use super::{Core, Effects, Nanos};
 
@@ -12,7 +13,15 @@ impl Core {
             self.pump(now, fx);
             self.steal(now, fx);
         }
+        if self.alarm <= now {
+            self.sound_alarm(now, fx);
+        }
         self.start_missing(now, fx);
+    }
+
+    /// Whether `timer` at this moment would decide about items that run: what they have replied is to be counted before.
+    pub(crate) fn decides_at(&self, now: Nanos) -> bool {
+        self.alarm <= now
     }
 
     /// When `timer` is next wanted.
@@ -22,9 +31,8 @@ impl Core {
         } else {
             None
         };
-        match (start, self.look_again) {
-            (Some(start), Some(look)) => Some(start.min(look)),
-            (start, look) => start.or(look),
-        }
+        let look = self.look_again.unwrap_or(NEVER).min(self.alarm);
+        let when = start.map_or(look, |start| start.min(look));
+        (when != NEVER).then_some(when)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::alarm::NEVER;
 use super::profile::LONG;
 use super::queue::Run;
 use super::{JobId, Nanos};
@@ -44,7 +45,7 @@ pub(super) enum WorkerState {
     Ready,
     /// Told to exit in order, nothing in its link.
     Stopping,
-    /// Told to die, its items resolved.
+    /// Told to end at once, its items resolved or handed out elsewhere.
     Killed,
 }
 
@@ -98,6 +99,10 @@ pub(super) struct Worker {
     pub(super) setbacks: u32,
     /// Estimated time of all frames.
     pub(super) queued: Nanos,
+    /// When something is done about the oldest frame: see `alarm.rs`; [`NEVER`] for nearly all.
+    pub(super) alarm: Nanos,
+    /// The alarm went off when the worker seemed to be past what it is about.
+    pub(super) spared: bool,
     pub(super) frames: VecDeque<Frame>,
 }
 
@@ -111,6 +116,8 @@ impl Worker {
             used: false,
             setbacks: 0,
             queued: 0,
+            alarm: NEVER,
+            spared: false,
             frames: VecDeque::new(),
         }
     }

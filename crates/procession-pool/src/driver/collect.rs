@@ -53,7 +53,9 @@ impl Driver {
 
     /// Hands the whole frames in `inbox` to the jobs they answer; returns the bytes used.
     fn deliver(&mut self, slot: Slot, inbox: &[u8], now: u64) -> usize {
-        let Some(who) = self.parts.seat(slot).and_then(|s| s.incarnation) else {
+        // Nobody waits for what a worker says that was told to end.
+        let seat = self.parts.seat(slot).filter(|seat| !seat.ending);
+        let Some(who) = seat.and_then(|seat| seat.incarnation) else {
             return inbox.len();
         };
         self.measure(slot);
@@ -69,12 +71,13 @@ impl Driver {
                 break;
             };
             let (mut count, mut failed, mut last) = (0, None, (true, &[][..]));
+            let mut errors = 0;
             while count < left
                 && let Some(reply) = replies.next()
             {
                 if !reply.0 {
                     failed = failed.or(Some(first + count));
-                    failures += 1;
+                    errors += 1;
                 }
                 last = reply;
                 count += 1;
@@ -84,7 +87,9 @@ impl Driver {
             }
             let frames = inbox.get(used..replies.consumed()).unwrap_or_default();
             used = replies.consumed();
+            // A cancelled job is over: its late replies are nobody's.
             if let Some(data) = parts.known_job(job) {
+                failures += errors;
                 match data.payload {
                     Payload::Many(_) => data.cell.add_run(first, count, frames),
                     Payload::Short(_) | Payload::Long(_) => {
@@ -123,9 +128,7 @@ impl Driver {
         let Some((job, _, _)) = self.core.front(slot) else {
             return;
         };
-        let Some(profile) = self.parts.known_job(job).map(|data| data.profile) else {
-            return;
-        };
+        let profile = self.parts.known_job(job).map(|data| data.profile);
         let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
             return;
         };
@@ -135,7 +138,9 @@ impl Driver {
         let (busy, items) = worker.work_done();
         let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
         let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
-        if items > 0 {
+        if items > 0
+            && let Some(profile) = profile
+        {
             self.core
                 .measured(who, profile, items, busy.saturating_sub(busy_before));
         }

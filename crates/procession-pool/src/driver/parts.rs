@@ -170,7 +170,8 @@ pub(crate) struct Parts {
 
 impl Parts {
     fn job(&mut self, job: JobId) -> Option<&mut JobData> {
-        self.jobs.get_mut(job.slot())?.as_mut()
+        let data = self.jobs.get_mut(job.slot())?.as_mut();
+        data.filter(|data| data.job == job)
     }
 
     /// Fills in the place of a job about to be submitted.
@@ -191,14 +192,15 @@ impl Parts {
         }
     }
 
+    /// A job that is not over; another one may have its place.
     pub(crate) fn known_job(&self, job: JobId) -> Option<&JobData> {
-        self.jobs.get(job.slot())?.as_ref()
+        let data = self.jobs.get(job.slot())?.as_ref();
+        data.filter(|data| data.job == job)
     }
 
     /// Adds items to a map.
     pub(crate) fn append(&mut self, job: JobId, segment: Segment) {
         if let Some(data) = self.job(job)
-            && data.job == job
             && let Payload::Many(segments) = &mut data.payload
         {
             segments.push(segment);
@@ -342,6 +344,15 @@ impl Effects for Parts {
                 }
             };
             data.fail(item, error);
+        }
+    }
+
+    fn tell_cancelled(&mut self, to: Slot, job: JobId) {
+        let Some(task) = self.known_job(job).map(|data| data.id) else {
+            return;
+        };
+        if let Some(worker) = self.seat(to).and_then(|seat| seat.worker.as_ref()) {
+            worker.cancel(task.0);
         }
     }
 

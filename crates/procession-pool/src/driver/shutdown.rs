@@ -4,7 +4,8 @@ use procession_worker::handle::now_ns;
 use procession_worker::{TaskError, TaskErrorKind};
 
 use super::{Driver, Shared};
-use crate::core::{Refused, Slot};
+use crate::cell::Cell;
+use crate::core::{JobId, Refused, Slot};
 use crate::stats::{PoolStats, WorkerStats};
 
 impl Shared {
@@ -24,6 +25,21 @@ impl Shared {
         core.terminate(now_ns(), parts);
         parts.call_loop = true;
         self.unlock(driver);
+    }
+
+    /// Cancels a job; false when its outcome is there.
+    pub(crate) fn cancel(&self, job: JobId, cell: &Cell) -> bool {
+        let mut driver = self.lock();
+        let now = now_ns();
+        // Results that are there stand.
+        driver.collect_all(true, now);
+        if !cell.is_done() {
+            cell.cancel();
+        }
+        let Driver { core, parts, .. } = &mut *driver;
+        let cancelled = core.revoke(job, now, parts);
+        self.unlock(driver);
+        cancelled
     }
 
     /// A future waits for an outcome: replies are to reach the pool's own thread one by one.
@@ -107,7 +123,8 @@ impl Driver {
             .iter_mut()
             .enumerate()
             .map(|(index, seat)| {
-                let worker = seat.worker.as_mut();
+                // One that was told to end is at nothing that counts.
+                let worker = seat.worker.as_mut().filter(|_| !seat.ending);
                 let busy =
                     worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1..)));
                 running += u64::from(busy);

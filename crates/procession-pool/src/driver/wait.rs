@@ -233,6 +233,10 @@ impl Turn {
 impl Driver {
     pub(crate) fn timer(&mut self, now: u64) {
         if self.core.next_timer().is_some_and(|at| at <= now) {
+            if self.core.decides_at(now) {
+                // A result that is there comes before any decision about its task.
+                self.collect_all(true, now);
+            }
             self.core.timer(now, &mut self.parts);
         }
     }

@@ -6,7 +6,7 @@ use procession_task::frame::CallHeader;
 
 use super::{Outgoing, STREAM_ABOVE, Sent, Worker};
 use crate::error::Error;
-use crate::link::{PIECE, TAG_CALL, TAG_STOP};
+use crate::link::{self, PIECE, TAG_CALL, TAG_STOP};
 
 /// Frames held back at the most.
 const MOST_HELD: usize = 16;
@@ -158,6 +158,11 @@ impl Worker {
             self.outgoing = None;
         }
         Ok(taken)
+    }
+
+    /// Tells the worker that nobody wants this task any more; one that is at another task by now does not mind.
+    pub fn cancel(&self, task: u64) {
+        self.layout.set(link::CANCEL, task);
     }
 
     /// Position at which the `n`th frame without a last reply ends (0 is the oldest).

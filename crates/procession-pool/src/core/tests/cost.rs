@@ -27,6 +27,7 @@ impl Effects for Sink {
     }
     fn lost_item(&mut self, _: JobId, _: u32, _: Slot) {}
     fn cancelled(&mut self, _: JobId, _: u32, _: u32, _: Cancelled) {}
+    fn tell_cancelled(&mut self, _: Slot, _: JobId) {}
     fn finished(&mut self, _: JobId) {
         self.finished += 1;
     }

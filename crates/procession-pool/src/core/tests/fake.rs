@@ -36,6 +36,11 @@ pub(super) struct Link {
     pub(super) ran: u64,
     /// Times its frames were taken back.
     pub(super) robbed: u32,
+    /// The last job the worker was told is cancelled.
+    pub(super) told: Option<JobId>,
+    pub(super) killed: bool,
+    /// The worker breaks the protocol.
+    pub(super) lies: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub(super) struct JobRecord {
     pub(super) announced: u32,
     pub(super) open: bool,
     pub(super) finished: bool,
+    /// Its owner wants none of it, running or not.
+    pub(super) revoked: bool,
     pub(super) outcomes: Vec<Option<Outcome>>,
     /// How often each item was begun by a worker.
     pub(super) begun: Vec<u32>,
@@ -77,6 +84,7 @@ impl Fake {
                 announced: items,
                 open,
                 finished: false,
+                revoked: false,
                 outcomes: vec![None; items as usize],
                 begun: vec![0; items as usize],
             },
@@ -96,8 +104,22 @@ impl Fake {
         self.jobs.get_mut(&id).expect("open job").open = false;
     }
 
+    /// The owner is about to revoke a job.
+    pub(super) fn revoke(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id)
+            && !job.finished
+        {
+            job.open = false;
+            job.revoked = true;
+        }
+    }
+
     pub(super) fn resolve(&mut self, id: JobId, item: u32, outcome: Outcome) {
         let job = self.jobs.get_mut(&id).expect("resolved job");
+        if job.revoked && job.finished {
+            // The reply to a ghost.
+            return;
+        }
         assert!(!job.finished, "{id:?} resolved after its end");
         let place = &mut job.outcomes[item as usize];
         assert_eq!(*place, None, "item {item} of {id:?} resolved twice");
@@ -169,6 +191,7 @@ impl Effects for Fake {
         );
         let link = &mut self.links[to.index()];
         assert!(link.who.is_some(), "sent to nobody");
+        assert!(!link.killed, "sent to a worker that is ended");
         let taken = link.room.map_or(count, |room| room.min(count));
         if let Some(room) = &mut link.room {
             *room -= taken;
@@ -208,6 +231,7 @@ impl Effects for Fake {
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
         for item in first..first + count {
             match why {
+                Cancelled::ByOwner if self.jobs[&job].revoked => {}
                 Cancelled::StoppedByFailure | Cancelled::ByOwner => {
                     let begun = self.jobs[&job].begun[item as usize];
                     assert_eq!(
@@ -219,6 +243,11 @@ impl Effects for Fake {
             }
             self.resolve(job, item, Outcome::Cancelled(why));
         }
+    }
+
+    fn tell_cancelled(&mut self, to: Slot, job: JobId) {
+        // The worker may be past it, when its reply is on the way: it compares.
+        self.links[to.index()].told = Some(job);
     }
 
     fn finished(&mut self, job: JobId) {
@@ -250,6 +279,12 @@ impl Effects for Fake {
 
     fn kill(&mut self, slot: Slot) {
         assert!(!self.kills.contains(&slot), "killed twice");
+        let link = &mut self.links[slot.index()];
+        link.killed = true;
+        if let Some(runs) = link.frames.front().filter(|_| link.begun && !link.lies) {
+            let outcome = self.jobs[&runs.job].outcomes[runs.first as usize];
+            assert!(outcome.is_some(), "an innocent item is killed: {runs:?}");
+        }
         self.kills.push(slot);
     }
 }

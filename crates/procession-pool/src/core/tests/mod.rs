@@ -1,5 +1,6 @@
 //! The core without a process: scenarios, random sequences, simulation; must not sleep or read a clock.
 
+mod cancel;
 mod cost;
 mod deaths;
 mod fake;

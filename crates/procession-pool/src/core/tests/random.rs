@@ -23,6 +23,9 @@ enum Step {
     Cancel {
         pick: usize,
     },
+    Revoke {
+        pick: usize,
+    },
     Start,
     FailStart,
     Ready {
@@ -64,6 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(items, open, chunk, stop, profile)| Step::Submit { items, open, chunk, stop, profile }),
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
+        1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
         4 => Just(Step::Start),
         1 => Just(Step::FailStart),
         4 => slot.clone().prop_map(|slot| Step::Ready { slot }),
@@ -120,6 +124,11 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
         Step::Cancel { pick } => {
             if let Some(&job) = jobs.get(pick % jobs.len().max(1)) {
                 scene.cancel(job);
+            }
+        }
+        Step::Revoke { pick } => {
+            if let Some(&job) = jobs.get(pick % jobs.len().max(1)) {
+                scene.revoke(job);
             }
         }
         Step::Start if !scene.fx.starts.is_empty() => drop(scene.start_next().slot),

@@ -108,6 +108,13 @@ impl Scene {
         self.check();
     }
 
+    pub(super) fn revoke(&mut self, id: JobId) -> bool {
+        self.fx.revoke(id);
+        let was = self.core.revoke(id, self.now, &mut self.fx);
+        self.check();
+        was
+    }
+
     /// Answers the oldest start that was asked for.
     pub(super) fn start_next(&mut self) -> WorkerRef {
         let slot = self.fx.starts.pop_front().expect("a start was asked for");
@@ -193,6 +200,7 @@ impl Scene {
         let begun = u32::from(link.begun);
         link.frames.clear();
         link.begun = false;
+        link.killed = false;
         link.who = None;
         self.fx.stops.retain(|stopped| stopped.0 != slot);
         self.fx.kills.retain(|killed| killed.0 != slot);

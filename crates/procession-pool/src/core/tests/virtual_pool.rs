@@ -36,7 +36,11 @@ pub(super) struct Sim {
     heap: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
     sequence: u64,
     pub(super) workers: Vec<Virtual>,
+    /// Replies were not counted before the last decision.
+    late: bool,
     pub(super) open: Vec<JobId>,
+    /// Jobs that may be revoked.
+    pub(super) owned: Vec<JobId>,
     pub(super) kinds: HashMap<JobId, u32>,
     pub(super) actions: u64,
     /// Per cent of starts, boots and items that go wrong.
@@ -57,7 +61,9 @@ impl Sim {
             heap: BinaryHeap::new(),
             sequence: 0,
             workers: (0..workers).map(|_| Virtual::default()).collect(),
+            late: false,
             open: Vec::new(),
+            owned: Vec::new(),
             kinds: HashMap::new(),
             actions: 5 + rng.below(40),
             bad_starts: rare(&mut rng, 60),
@@ -71,6 +77,9 @@ impl Sim {
             small_links: rng.percent(30),
             rng,
         };
+        if sim.rng.percent(30) {
+            sim.scene.core.cancel_grace = 0;
+        }
         sim.at(0, Event::User);
         sim.after();
         sim
@@ -90,6 +99,13 @@ impl Sim {
                 (next, Some(when)) if next.is_none_or(|next| when <= next) => {
                     let by = when.saturating_sub(self.scene.now);
                     self.scene.now += by;
+                    if self.scene.core.decides_at(self.scene.now) {
+                        // A reply that comes after the count is counted the next time.
+                        self.late = !self.late && self.rng.percent(50);
+                        if !self.late {
+                            self.drain_all();
+                        }
+                    }
                     self.scene.core.timer(self.scene.now, &mut self.scene.fx);
                 }
                 _ => {
@@ -175,11 +191,16 @@ impl Sim {
     }
 
     fn run_item(&mut self, who: WorkerRef, job: JobId) {
+        // Told between items, a worker runs none of the rest.
+        let told = self.scene.fx.links[who.slot.index()].told == Some(job);
         let duration = match self.kinds[&job] {
+            _ if told => 200,
             0 => self.between(200, 2 * US),
             1 => self.between(10 * US, 30 * US),
             2 => self.between(300 * US, 700 * US),
             3 => self.between(3 * MS, 20 * MS),
+            // It listens to nobody.
+            5 => self.between(20 * MS, 300 * MS),
             _ if self.rng.percent(3) => 20 * MS,
             _ => US,
         };
@@ -211,6 +232,15 @@ impl Sim {
         } else {
             self.workers[index].running = false;
             self.wake(who);
+        }
+    }
+
+    /// The driver counts what arrived from everyone.
+    pub(super) fn drain_all(&mut self) {
+        for slot in 0..self.workers.len() {
+            if let Some(who) = self.scene.fx.links[slot].who {
+                self.drain(who);
+            }
         }
     }
 
@@ -256,6 +286,7 @@ impl Sim {
         link.who = None;
         link.frames.clear();
         link.begun = false;
+        link.killed = false;
         self.scene
             .core
             .lost(who, begun, self.scene.now, &mut self.scene.fx);

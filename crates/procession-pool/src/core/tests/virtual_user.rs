@@ -48,6 +48,10 @@ impl Sim {
                 .scene
                 .core
                 .terminate(self.scene.now, &mut self.scene.fx),
+            2 if !self.owned.is_empty() => {
+                let pick = self.rng.below(self.owned.len() as u64) as usize;
+                self.revoke(pick);
+            }
             2..6 => self.extend(),
             _ => self.submit(),
         }
@@ -56,8 +60,8 @@ impl Sim {
     }
 
     fn submit(&mut self) {
-        let kind = self.rng.below(5) as u32;
-        let most = if kind == 3 { 8 } else { 60 };
+        let kind = self.rng.below(6) as u32;
+        let most = if kind == 3 || kind == 5 { 8 } else { 60 };
         let items = if self.rng.percent(50) {
             1
         } else {
@@ -85,13 +89,34 @@ impl Sim {
             .core
             .submit(spec, self.scene.now, &mut self.scene.fx)
         {
-            Ok(_) if open => self.open.push(id),
-            Ok(_) => {}
+            Ok(_) => {
+                if open {
+                    self.open.push(id);
+                }
+                self.owned.push(id);
+            }
             Err(_) => {
                 assert_ne!(self.scene.core.state(), PoolState::Open);
                 self.scene.fx.jobs.remove(&id);
             }
         }
+    }
+
+    /// As the driver does it: what was replied is counted first, or else is on its way.
+    fn revoke(&mut self, pick: usize) {
+        let job = self.owned.swap_remove(pick);
+        if self.rng.percent(50) {
+            self.drain_all();
+        }
+        self.scene.fx.revoke(job);
+        let finished = self.scene.fx.is_finished(job);
+        let was = self
+            .scene
+            .core
+            .revoke(job, self.scene.now, &mut self.scene.fx);
+        assert_eq!(was, !finished);
+        assert!(self.scene.fx.is_finished(job), "revoked means over");
+        self.open.retain(|open| *open != job);
     }
 
     fn extend(&mut self) {

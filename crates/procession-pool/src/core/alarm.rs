@@ -1,0 +1,116 @@
+//! Items that have to end: a grace that is over ends a worker; must never end one that is at anything else by then.
+//!
+//! A *ghost* is a frame whose items were resolved while its worker ran them. It keeps its place among the worker's frames
+//! until the worker has replied to all of it, or is ended. Why the next item is never hit by an end meant for the one before:
+//!
+//! 1. What the worker has not begun is taken back first. From then on it can begin nothing.
+//! 2. If one frame is left it is the ghost: the worker runs it, or has just finished it and runs nothing. It is ended.
+//! 3. If more are left, the worker has begun a frame after another: the reply to the former is there, but not counted. It
+//!    is spared until replies were counted (`decides_at`); if the ghost was over, it then is no ghost any more.
+
+use super::worker::{Feed, WorkerState};
+use super::{Cancelled, Core, Effects, JobId, Nanos, Slot};
+
+/// No moment at all.
+pub(super) const NEVER: Nanos = Nanos::MAX;
+
+impl Core {
+    /// Resolves what has begun of a job as cancelled; its frames become ghosts. The caller settles the job.
+    pub(super) fn abandon(&mut self, id: JobId, now: Nanos, fx: &mut impl Effects) {
+        let until = now.saturating_add(self.cancel_grace);
+        let mut cancelled = 0;
+        let mut told = Vec::new();
+        for (slot, worker) in self.workers.iter_mut().enumerate() {
+            let mut found = false;
+            for frame in worker.frames.iter().filter(|frame| frame.job == id) {
+                found = true;
+                cancelled += frame.count;
+                fx.cancelled(id, frame.first, frame.count, Cancelled::ByOwner);
+            }
+            if found {
+                fx.tell_cancelled(Slot(slot as u32), id);
+                worker.alarm = until;
+                worker.spared = false;
+                self.alarm = self.alarm.min(until);
+                told.push(slot);
+            }
+        }
+        for slot in told {
+            // It has begun something, so it is READY, whether that was heard or not.
+            self.becomes_ready(slot);
+            if let Some(worker) = self.workers.get_mut(slot) {
+                worker.feed = Feed::Robbed;
+            }
+        }
+        self.counters.cancelled += u64::from(cancelled);
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.unresolved -= cancelled;
+        }
+    }
+
+    /// Replies came for a ghost.
+    pub(super) fn ghost_replied(&mut self, slot: usize, fx: &mut impl Effects) {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        if worker
+            .frames
+            .iter()
+            .any(|frame| self.jobs.get(frame.job).is_none())
+        {
+            return;
+        }
+        worker.alarm = NEVER;
+        self.stop_when_drained(fx);
+    }
+
+    /// Ends the workers whose time is over, and notes when to look again.
+    pub(super) fn sound_alarm(&mut self, now: Nanos, fx: &mut impl Effects) {
+        for slot in 0..self.workers.len() {
+            if self
+                .workers
+                .get(slot)
+                .is_some_and(|worker| worker.alarm <= now)
+            {
+                self.end_worker(slot, now, fx);
+            }
+        }
+        self.alarm = self
+            .workers
+            .iter()
+            .map(|worker| worker.alarm)
+            .min()
+            .unwrap_or(NEVER);
+        self.pump(now, fx);
+        self.steal(now, fx);
+    }
+
+    /// Ends a worker for the ghost it is at; everything behind it goes elsewhere.
+    fn end_worker(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+        self.take_back(slot, fx, |_| true);
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        if worker.frames.len() > 1 && !worker.spared {
+            worker.spared = true;
+            worker.alarm = now;
+            return;
+        }
+        self.waiting -= worker.waiting();
+        worker.queued = 0;
+        let frames = std::mem::take(&mut worker.frames);
+        self.dismiss(slot, WorkerState::Killed, fx);
+        // Begun, not replied, and not what the worker is ended for: only a worker that breaks the protocol has such.
+        for frame in frames {
+            let Some(job) = self.jobs.get_mut(frame.job) else {
+                continue;
+            };
+            job.unresolved -= frame.count;
+            self.counters.lost += u64::from(frame.count);
+            for item in frame.first..frame.first + frame.count {
+                fx.lost_item(frame.job, item, Slot(slot as u32));
+            }
+            self.after_loss(frame.job, fx);
+        }
+    }
+}
