@@ -37,7 +37,7 @@ fn race(grace: Duration) {
                 .collect();
             std::thread::sleep(Duration::from_micros(round * 53 % 400));
             let cancelled = doomed.cancel();
-            match doomed.get_timeout(LONG).ok().expect("an outcome") {
+            match doomed.get_timeout(LONG).expect("an outcome") {
                 Ok(value) => {
                     assert!(!cancelled, "round {round}: cancelled, and yet it returned");
                     assert_eq!(value, us);
@@ -50,7 +50,7 @@ fn race(grace: Duration) {
                 }
             }
             for (n, handle) in innocent.into_iter().enumerate() {
-                let value = handle.get_timeout(LONG).ok().expect("an outcome");
+                let value = handle.get_timeout(LONG).expect("an outcome");
                 let value = value.unwrap_or_else(|error| panic!("round {round}: {error}"));
                 assert_eq!(value, n as u64 * 2);
             }
