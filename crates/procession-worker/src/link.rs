@@ -40,8 +40,6 @@ pub(crate) const RUNG: usize = 144;
 pub(crate) const BELL: usize = 160;
 /// Nanoseconds the worker may spin before it sleeps; written by the parent.
 pub(crate) const SPIN: usize = 176;
-/// The task whose owner wants it no more: the worker compares it with the one it runs; written by the parent.
-pub(crate) const CANCEL: usize = 177;
 /// Progress of the worker (0: at no task), in one line only it writes.
 pub(crate) const TASK: usize = 192;
 pub(crate) const ITEM: usize = 193;
@@ -51,6 +49,9 @@ pub(crate) const ITEMS_DONE: usize = 196;
 /// What a fatal signal's handler noted, and how many words it may use.
 pub(crate) const FATAL_NOTE: usize = 208;
 pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;
+/// The task whose owner wants it no more: written by the parent, compared by the worker with the one it runs. In a line
+/// of its own, because the worker looks at it for every frame.
+pub(crate) const CANCEL: usize = 224;
 /// The last words: a length in bytes, then the postcard bytes of a `Failure`.
 pub(crate) const LAST_WORDS: usize = 256;
 pub(crate) const LAST_WORDS_BYTES: usize = 2040;
