@@ -12,7 +12,7 @@ use procession_worker::handle::{Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
 use crate::core::{Core, CoreConfig};
-use crate::driver::{Shared, main_loop};
+use crate::driver::{Room, Shared, main_loop};
 use crate::pool::Pool;
 
 /// Variable that sets the size of [`Pool::per_cpu`] pools, unless the builder names one.
@@ -43,6 +43,7 @@ pub struct PoolBuilder {
     inline_initializer: Option<TaskRef>,
     env: Vec<(OsString, Option<OsString>)>,
     cancel_grace: Option<Duration>,
+    max_queued: Option<usize>,
 }
 
 impl PoolBuilder {
@@ -81,6 +82,35 @@ impl PoolBuilder {
                 Ok((task.offset(), task.fingerprint(), Arc::new(bytes)))
             });
         self.initializer = Some(encoded);
+        self
+    }
+
+    /// Bounds how many items wait to be begun; without it there is no bound. 0 is an error of [`PoolBuilder::build`].
+    ///
+    /// An item waits from its submission until a ready worker has nothing before it. While as many wait as `items`
+    /// says:
+    /// * `apply` and `apply_async` block until there is room, or until the pool is closed, terminated or broken, and then
+    ///   resolve as refused calls do;
+    /// * the maps block in the same way while they read their input, which they hand in by portions of half as many;
+    /// * [`Pool::try_apply_async`] gives the arguments back, and [`Pool::wait_for_room`] waits with a limit;
+    /// * a [callback](crate::Call::on_complete) is let in without waiting: with it more than that may wait.
+    ///
+    /// Items of a worker that died wait once more without counting against anyone. An inline pool runs everything at
+    /// once, so nothing waits.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::Pool;
+    /// let pool = Pool::builder().workers(1).max_queued(10).build()?;
+    /// // However fast they are handed in, no more than ten lie in memory.
+    /// let handles: Vec<_> = (0..100u64).map(|n| pool.apply_async(|n: u64| n, (n,))).collect();
+    /// assert!(pool.stats().queued <= 10);
+    /// assert_eq!(handles.into_iter().map(|h| h.get()).sum::<Result<u64, _>>()?, 4950);
+    /// assert!(Pool::builder().workers(1).max_queued(0).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_queued(mut self, items: usize) -> Self {
+        self.max_queued = Some(items);
         self
     }
 
@@ -133,6 +163,11 @@ impl PoolBuilder {
                 "cannot make a pool of {workers} workers: the most is {MAX_WORKERS}"
             )));
         }
+        if self.max_queued == Some(0) {
+            return Err(Error::message(
+                "cannot make a pool with room for 0 items: max_queued must be at least 1",
+            ));
+        }
         let spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
             index: 0,
@@ -149,7 +184,7 @@ impl PoolBuilder {
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
         }
-        start(spec, workers, config)
+        start(spec, workers, config, Room::new(self.max_queued))
     }
 }
 
@@ -187,9 +222,20 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
     Ok(Pool::with(None, None, spec.max_frame))
 }
 
-fn start(spec: WorkerSpec, workers: usize, config: CoreConfig) -> Result<Pool, Error> {
+fn start(
+    spec: WorkerSpec,
+    workers: usize,
+    config: CoreConfig,
+    room: Room,
+) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
-    let shared = Arc::new(Shared::new(Core::new(config), workers, Watch::new()?, spec));
+    let shared = Arc::new(Shared::new(
+        Core::new(config),
+        workers,
+        Watch::new()?,
+        spec,
+        room,
+    ));
     let to_start = {
         let mut driver = shared.lock();
         driver.open(now_ns())

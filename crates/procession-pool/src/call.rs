@@ -7,13 +7,14 @@ use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
 use procession_task::frame;
 use procession_task::task::{Arguments, Task};
-use procession_worker::{TaskError, TaskErrorKind};
+use procession_worker::{TaskError, TaskErrorKind, TaskId};
 use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec};
 use crate::driver::{
-    Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of, single,
+    NotTaken, Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of,
+    single,
 };
 use crate::map::{Collector, Encoder, encode_error};
 use crate::pool::Pool;
@@ -88,6 +89,20 @@ impl<'p, F: Copy> Call<'p, F> {
         F: Task<Args>,
         Args: Arguments,
     {
+        self.submit_with(&args, waits, &mut Admission::WhenRoom)
+    }
+
+    #[inline]
+    pub(crate) fn submit_with<Args>(
+        &self,
+        args: &Args,
+        waits: bool,
+        admission: &mut Admission,
+    ) -> Source
+    where
+        F: Task<Args>,
+        Args: Arguments,
+    {
         let task = match TaskRef::of::<F, Args>(self.task) {
             Ok(task) => task,
             Err(e) => {
@@ -99,11 +114,14 @@ impl<'p, F: Copy> Call<'p, F> {
         let limits = self.pool.limits();
         let mut item = SCRATCH.take();
         item.clear();
-        let encoded = frame::push_item(&mut item, |out| codec::encode(&args, out, &limits));
+        let encoded = frame::push_item(&mut item, |out| codec::encode(args, out, &limits));
         let source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
-                None => self.run_inline(task, &item, &limits),
+                None => match admission.refused_inline(self.pool.is_open(), task) {
+                    Some(refused) => refused,
+                    None => self.run_inline(task, &item, &limits),
+                },
                 Some(shared) => {
                     let payload = match Raw::short(&item) {
                         Some(raw) => Payload::Short(raw),
@@ -119,6 +137,7 @@ impl<'p, F: Copy> Call<'p, F> {
                             waits,
                         },
                         &mut item,
+                        admission,
                     )
                 }
             },
@@ -130,7 +149,13 @@ impl<'p, F: Copy> Call<'p, F> {
     }
 
     #[inline]
-    fn hand_in(&self, shared: &Arc<Shared>, handed: Handed, spare: &mut Vec<u8>) -> Source {
+    fn hand_in(
+        &self,
+        shared: &Arc<Shared>,
+        handed: Handed,
+        spare: &mut Vec<u8>,
+        admission: &mut Admission,
+    ) -> Source {
         let Handed {
             task,
             payload,
@@ -141,7 +166,7 @@ impl<'p, F: Copy> Call<'p, F> {
         if !shared.is_ours() {
             let text = "this pool is a copy made by fork; only the original process can use it";
             let error = TaskError::new(TaskErrorKind::Closed, task.name()).with_detail(text);
-            return Source::ready(Err(error), task.name());
+            return admission.refused(error, task.name());
         }
         let cell = Arc::new(cell);
         let submission = Submission {
@@ -151,7 +176,7 @@ impl<'p, F: Copy> Call<'p, F> {
             cell: Arc::clone(&cell),
             waits,
         };
-        match shared.submit(submission, spare) {
+        match admission.submit(shared, submission, spare) {
             Ok((job, id)) => Source {
                 shared: Some(Arc::clone(shared)),
                 cell,
@@ -160,7 +185,7 @@ impl<'p, F: Copy> Call<'p, F> {
                 name: task.name(),
                 max_frame: self.pool.max_frame,
             },
-            Err(refused) => Source::ready(Err(shared.refusal(refused, task.name())), task.name()),
+            Err(error) => admission.refused(error, task.name()),
         }
     }
 
@@ -330,7 +355,12 @@ impl<'p, F: Copy> Call<'p, F> {
             waits: true,
         };
         // A map keeps its own buffers: this one says that no spare is wanted.
-        let source = self.hand_in(shared, handed, &mut Vec::with_capacity(1));
+        let source = self.hand_in(
+            shared,
+            handed,
+            &mut Vec::with_capacity(1),
+            &mut Admission::WhenRoom,
+        );
         let Some(job) = source.job else {
             return Err(source
                 .cell
@@ -341,7 +371,7 @@ impl<'p, F: Copy> Call<'p, F> {
         let mut map = Map {
             source,
             open: Some((Arc::clone(shared), job)),
-            encoder,
+            encoder: encoder.in_portions_of(shared.portion()),
         };
         for args in items {
             if map.encoder.push(&args) {
@@ -403,6 +433,57 @@ impl<'p, F: Copy> Call<'p, F> {
             open: None,
             encoder,
         }
+    }
+}
+
+/// What happens when the pool is full or closed; and for `IfRoom`, what did.
+pub(crate) enum Admission {
+    /// It waits for room; a refusal is the outcome.
+    WhenRoom,
+    /// It does not wait, and a refusal is told here.
+    IfRoom,
+    Full,
+    Refused(TaskError),
+}
+
+impl Admission {
+    #[inline]
+    fn submit(
+        &mut self,
+        shared: &Shared,
+        submission: Submission,
+        spare: &mut Vec<u8>,
+    ) -> Result<(JobId, TaskId), TaskError> {
+        let name = submission.task.name();
+        let refused = match self {
+            Admission::WhenRoom => match shared.submit(submission, spare) {
+                Ok(taken) => return Ok(taken),
+                Err(refused) => refused,
+            },
+            Admission::IfRoom | Admission::Full | Admission::Refused(_) => {
+                match shared.try_submit(submission, spare) {
+                    Ok(taken) => return Ok(taken),
+                    Err(NotTaken::Refused(refused)) => refused,
+                    Err(NotTaken::Full) => {
+                        *self = Admission::Full;
+                        return Err(TaskError::new(TaskErrorKind::Closed, name));
+                    }
+                }
+            }
+        };
+        Err(shared.refusal(refused, name))
+    }
+
+    fn refused(&mut self, error: TaskError, name: &'static str) -> Source {
+        if matches!(self, Admission::IfRoom) {
+            *self = Admission::Refused(error.clone());
+        }
+        Source::ready(Err(error), name)
+    }
+
+    fn refused_inline(&mut self, open: bool, task: TaskRef) -> Option<Source> {
+        let closed = || TaskError::new(TaskErrorKind::Closed, task.name());
+        (!open).then(|| self.refused(closed(), task.name()))
     }
 }
 

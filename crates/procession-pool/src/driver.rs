@@ -7,6 +7,7 @@ mod bells;
 mod collect;
 pub(crate) mod main_loop;
 pub(crate) mod parts;
+mod room;
 mod seats;
 mod shutdown;
 mod wait;
@@ -25,6 +26,8 @@ use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused};
 use bells::Flush;
 use parts::{JobData, Parts, Payload, Segment};
+use room::Load;
+pub(crate) use room::{NotTaken, Room};
 
 /// Calls expected to be shorter than this may be published a few at a time.
 const HOLD_BELOW_NS: u64 = 5_000;
@@ -51,6 +54,7 @@ pub(crate) struct Shared {
 pub(crate) struct Driver {
     pub(crate) core: Core,
     pub(crate) parts: Parts,
+    room: Room,
     /// The thread that drains the links: it polls or sleeps on them.
     drainer: Option<usize>,
     /// The drainer sleeps, so whoever changes something wakes it.
@@ -96,13 +100,20 @@ pub(crate) struct Submission {
 }
 
 impl Shared {
-    pub(crate) fn new(core: Core, seats: usize, watch: Watch, spec: WorkerSpec) -> Shared {
+    pub(crate) fn new(
+        core: Core,
+        seats: usize,
+        watch: Watch,
+        spec: WorkerSpec,
+        room: Room,
+    ) -> Shared {
         let cpus = procession_worker::cpu_count();
         let mut parts = Parts::default();
         parts.seats.resize_with(seats, Default::default);
         let driver = Driver {
             core,
             parts,
+            room,
             drainer: None,
             sleeping: false,
             away: false,
@@ -144,6 +155,9 @@ impl Shared {
     }
 
     fn unlock_and(&self, mut driver: MutexGuard<'_, Driver>, flush: Flush) {
+        if !driver.room.is_quiet() {
+            driver.give_room();
+        }
         driver.flush(flush);
         if let Some(at) = driver.core.next_timer()
             && at < driver.loop_looks_at
@@ -174,7 +188,16 @@ impl Shared {
         submission: Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
-        let mut driver = self.lock();
+        let driver = self.lock_with_room(Load::Job(submission.spec.items));
+        self.submit_to(driver, submission, spare)
+    }
+
+    fn submit_to(
+        &self,
+        mut driver: MutexGuard<'_, Driver>,
+        submission: Submission,
+        spare: &mut Vec<u8>,
+    ) -> Result<(JobId, TaskId), Refused> {
         let waits = submission.waits;
         let id = TaskId(driver.next_task);
         let job = driver.submit(submission, id)?;
@@ -199,7 +222,7 @@ impl Shared {
 
     /// Adds items to a map; `last` closes it.
     pub(crate) fn extend(&self, job: JobId, segment: Segment, items: u32, last: bool) {
-        let mut driver = self.lock();
+        let mut driver = self.lock_with_room(Load::More(items));
         let now = now_ns();
         if items > 0 {
             driver.parts.append(job, segment);

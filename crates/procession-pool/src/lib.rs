@@ -114,6 +114,7 @@ mod pool;
 mod result;
 mod scope;
 mod stats;
+mod submit;
 mod then;
 mod waits;
 
@@ -125,6 +126,7 @@ pub use call::Call;
 pub use pool::Pool;
 pub use result::AsyncResult;
 pub use stats::{PoolStats, WorkerStats};
+pub use submit::SubmitError;
 pub use then::CallThen;
 pub use waits::{Unfinished, as_completed, as_completed_timeout, wait_all, wait_any};
 

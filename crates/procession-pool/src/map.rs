@@ -30,6 +30,7 @@ pub(crate) struct Encoder {
     starts: Vec<u32>,
     first: u32,
     portion: u32,
+    largest: u32,
     /// Items of the input that never became items of the job, with why.
     refused: Vec<(usize, TaskError)>,
     /// Items of the input read so far.
@@ -45,9 +46,17 @@ impl Encoder {
             starts: vec![0],
             first: 0,
             portion: FIRST_PORTION,
+            largest: LARGEST_PORTION,
             refused: Vec::new(),
             read: 0,
         }
+    }
+
+    /// Portions of at most so many items.
+    pub(crate) fn in_portions_of(mut self, items: u32) -> Encoder {
+        self.largest = self.largest.min(items);
+        self.portion = self.portion.min(items);
+        self
     }
 
     /// Adds an item; true when a portion is full.
@@ -84,7 +93,7 @@ impl Encoder {
             starts: std::mem::replace(&mut self.starts, vec![0]),
         };
         self.first += items;
-        self.portion = (self.portion * 2).min(LARGEST_PORTION);
+        self.portion = (self.portion * 2).min(self.largest);
         (segment, items)
     }
 }

@@ -75,7 +75,7 @@ impl<'p, F: Copy> Call<'p, F> {
 /// A call with options and at least one callback; made by [`Call::on_complete`], which has the rules and an example.
 #[must_use = "nothing runs until a verb such as `map_async` or `apply_async` is called"]
 pub struct CallThen<'p, F, R> {
-    call: Call<'p, F>,
+    pub(crate) call: Call<'p, F>,
     callbacks: Vec<Function<R>>,
 }
 
@@ -97,6 +97,16 @@ impl<F: Copy, R: 'static> CallThen<'_, F, R> {
         self
     }
 
+    /// Hangs the callbacks on what became of the call.
+    pub(crate) fn attach(self, handle: &AsyncResult<R>) {
+        let pool = self.call.pool.shared.as_ref();
+        let thread = pool.map(|shared| &shared.callbacks);
+        for callback in self.callbacks {
+            handle.call_back(thread, callback);
+        }
+        handle.attend();
+    }
+
     /// See [`Pool::apply_async`](crate::Pool::apply_async).
     pub fn apply_async<Args>(self, args: Args) -> AsyncResult<R>
     where
@@ -105,7 +115,7 @@ impl<F: Copy, R: 'static> CallThen<'_, F, R> {
         R: DeserializeOwned,
     {
         let handle = self.call.apply_async(args);
-        attach_all(&self.call, &handle, self.callbacks);
+        self.attach(&handle);
         handle
     }
 
@@ -148,7 +158,7 @@ impl<F: Copy, U: DeserializeOwned + Send + 'static> CallThen<'_, F, Vec<U>> {
         I: IntoIterator<Item = Args>,
     {
         let handle = self.call.starmap_async(items);
-        attach_all(&self.call, &handle, self.callbacks);
+        self.attach(&handle);
         handle
     }
 
@@ -167,18 +177,6 @@ impl<F: Copy, U: DeserializeOwned + Send + 'static> CallThen<'_, F, Vec<U>> {
     {
         self.map_async(items).get()
     }
-}
-
-fn attach_all<F, R: 'static>(
-    call: &Call<'_, F>,
-    handle: &AsyncResult<R>,
-    callbacks: Vec<Function<R>>,
-) {
-    let thread = call.pool.shared.as_ref().map(|shared| &shared.callbacks);
-    for callback in callbacks {
-        handle.call_back(thread, callback);
-    }
-    handle.attend();
 }
 
 impl<R: 'static> AsyncResult<R> {

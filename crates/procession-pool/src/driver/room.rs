@@ -1,0 +1,197 @@
+//! Room: how many items may wait to be begun, and who waits to hand in more.
+//!
+//! It must never let a thread wait that makes room: a callback is let in always. Who waits for room drains as any
+//! waiting thread does, on a cell of its own; `unlock`, through which every change goes, sets the cell.
+
+use std::sync::{Arc, MutexGuard};
+
+use procession_worker::TaskId;
+use procession_worker::handle::now_ns;
+
+use super::{Driver, Shared, Submission};
+use crate::cell::Cell;
+use crate::core::{JobId, PoolState, Refused};
+
+/// What is to be handed in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Load {
+    /// A job with so many items; a pool that takes none refuses it, room or not.
+    Job(u32),
+    /// More items of a job that has been accepted.
+    More(u32),
+}
+
+impl Load {
+    fn items(self) -> u64 {
+        match self {
+            Load::Job(items) | Load::More(items) => u64::from(items),
+        }
+    }
+}
+
+/// Why a call was not taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NotTaken {
+    Full,
+    Refused(Refused),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Most items that may wait.
+    limit: Option<u64>,
+    /// So many more there was room for at the last look, less what has come since. Items begin and end on their own,
+    /// so it is never too much, but for what a death puts back.
+    known: u64,
+    asking: Vec<Asking>,
+}
+
+#[derive(Debug)]
+struct Asking {
+    load: Load,
+    cell: Arc<Cell>,
+}
+
+impl Room {
+    pub(crate) fn new(limit: Option<usize>) -> Room {
+        Room {
+            limit: limit.map(|items| items as u64),
+            ..Room::default()
+        }
+    }
+
+    /// True when nobody may have to be told.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.asking.is_empty()
+    }
+}
+
+impl Driver {
+    /// Whether `load` may be handed in now. Items in a portion above the limit go in when nothing waits.
+    fn has_room(&mut self, load: Load) -> bool {
+        let Some(limit) = self.room.limit else {
+            return true;
+        };
+        let items = load.items();
+        if items <= self.room.known {
+            return true;
+        }
+        match (self.core.state(), load) {
+            (PoolState::Open, _) | (PoolState::Closing, Load::More(_)) => {
+                let waiting = self.core.waiting_items();
+                self.room.known = limit.saturating_sub(waiting);
+                items <= self.room.known || waiting == 0
+            }
+            // It will not wait there: it is refused, or resolved at once.
+            (PoolState::Closing, Load::Job(_))
+            | (PoolState::Terminating | PoolState::Broken, _) => true,
+        }
+    }
+
+    fn use_room(&mut self, load: Load) {
+        self.room.known = self.room.known.saturating_sub(load.items());
+    }
+
+    fn ask_for_room(&mut self, load: Load) -> Arc<Cell> {
+        let cell = Arc::new(Cell::pending());
+        self.room.asking.push(Asking {
+            load,
+            cell: Arc::clone(&cell),
+        });
+        cell
+    }
+
+    /// Tells everyone for whom there is room. Everyone, because who is told may have gone: nobody is to sleep beside
+    /// room that another did not take.
+    pub(super) fn give_room(&mut self) {
+        for asking in std::mem::take(&mut self.room.asking) {
+            if self.has_room(asking.load) {
+                asking.cell.finish(&mut self.parts.wakes);
+                self.parts.changed = true;
+            } else {
+                self.room.asking.push(asking);
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// The lock, once there is room for `load`; the room is used then.
+    #[inline]
+    pub(super) fn lock_with_room(&self, load: Load) -> MutexGuard<'_, Driver> {
+        let driver = self.lock();
+        if driver.room.limit.is_none() {
+            return driver;
+        }
+        self.await_room(driver, load)
+    }
+
+    fn await_room<'a>(
+        &'a self,
+        mut driver: MutexGuard<'a, Driver>,
+        load: Load,
+    ) -> MutexGuard<'a, Driver> {
+        // A callback is let in: while it waits, no other callback runs, and one of them may be what makes room.
+        while !self.callbacks.is_here() && !driver.has_room(load) {
+            let cell = driver.ask_for_room(load);
+            self.unlock(driver);
+            self.wait(&[&cell], None, None, None);
+            driver = self.lock();
+        }
+        driver.use_room(load);
+        driver
+    }
+
+    /// As `submit`, unless it had to wait for room.
+    pub(crate) fn try_submit(
+        &self,
+        submission: Submission,
+        spare: &mut Vec<u8>,
+    ) -> Result<(JobId, TaskId), NotTaken> {
+        let load = Load::Job(submission.spec.items);
+        let mut driver = self.lock();
+        if !driver.has_room(load) {
+            // Replies that are there make room, whoever was to collect them.
+            driver.collect_all(true, now_ns());
+            if !driver.has_room(load) && !self.callbacks.is_here() {
+                self.unlock(driver);
+                return Err(NotTaken::Full);
+            }
+        }
+        driver.use_room(load);
+        self.submit_to(driver, submission, spare)
+            .map_err(NotTaken::Refused)
+    }
+
+    /// Waits until a call could be handed in without waiting; false when the deadline came first, or the pool takes
+    /// nothing more.
+    pub(crate) fn wait_for_room(&self, deadline: Option<u64>) -> bool {
+        let load = Load::Job(1);
+        loop {
+            let mut driver = self.lock();
+            driver.collect_all(true, now_ns());
+            let open = driver.core.state() == PoolState::Open;
+            let room = driver.has_room(load);
+            if !open || room || deadline.is_some_and(|at| now_ns() >= at) {
+                self.unlock(driver);
+                return open && room;
+            }
+            let cell = driver.ask_for_room(load);
+            self.unlock(driver);
+            if !self.wait(&[&cell], None, deadline, None) {
+                let mut driver = self.lock();
+                let asking = &mut driver.room.asking;
+                asking.retain(|other| !Arc::ptr_eq(&other.cell, &cell));
+            }
+        }
+    }
+
+    /// Most items a map hands in at a time.
+    pub(crate) fn portion(&self) -> u32 {
+        let limit = self.lock().room.limit;
+        limit.map_or(u32::MAX, |items| {
+            u32::try_from(items.div_ceil(2)).unwrap_or(u32::MAX)
+        })
+    }
+}

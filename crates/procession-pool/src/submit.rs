@@ -1,0 +1,178 @@
+//! Submission under a limit: trying, waiting for room, and what comes back when there is none.
+//! It must never encode arguments it gives back changed: they are only looked at.
+
+use std::fmt;
+use std::time::Duration;
+
+use procession_task::task::{Arguments, Task};
+use procession_worker::TaskError;
+use serde::de::DeserializeOwned;
+
+use crate::call::{Admission, Call};
+use crate::pool::Pool;
+use crate::result::{AsyncResult, after};
+use crate::then::CallThen;
+
+/// Why [`Pool::try_apply_async`] took no call, with its arguments.
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::Pool;
+/// let pool = Pool::new(1)?;
+/// pool.close();
+/// let error = pool.try_apply_async(|s: String| s.len(), ("abc".to_string(),)).unwrap_err();
+/// assert!(error.is_closed());
+/// assert_eq!(error.into_args().0, "abc");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SubmitError<Args> {
+    args: Args,
+    /// None: the pool is full.
+    refusal: Option<TaskError>,
+}
+
+impl<Args> SubmitError<Args> {
+    /// As many items wait as [`max_queued`](crate::PoolBuilder::max_queued) allows: the same call may be taken later.
+    pub fn is_full(&self) -> bool {
+        self.refusal.is_none()
+    }
+
+    /// The pool takes nothing more: it was closed or terminated, is broken, or is a copy made by `fork`.
+    pub fn is_closed(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// The arguments as they were handed in.
+    pub fn into_args(self) -> Args {
+        self.args
+    }
+}
+
+impl<Args> fmt::Debug for SubmitError<Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitError")
+            .field("full", &self.is_full())
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<Args> fmt::Display for SubmitError<Args> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.refusal {
+            None => f.write_str("the pool has no room: as many items wait as it may hold"),
+            Some(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl<Args> std::error::Error for SubmitError<Args> {}
+
+impl Pool {
+    /// As [`Pool::apply_async`], but never waits for room: a call that would has its arguments back at once.
+    ///
+    /// # Errors
+    /// Full, when as many items wait as [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued) allows; without that
+    /// limit, in an inline pool and in a callback, never. Closed, when the pool takes nothing more. Everything else that
+    /// is wrong, arguments that cannot be encoded too, arrives through the handle.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::Pool;
+    /// use std::time::Duration;
+    /// let pool = Pool::builder().workers(1).max_queued(1).build()?;
+    /// let nap = std::thread::sleep;
+    /// let mut taken = Vec::new();
+    /// let back = loop {
+    ///     match pool.try_apply_async(nap, (Duration::from_millis(100),)) {
+    ///         Ok(handle) => taken.push(handle),
+    ///         Err(e) => break e,
+    ///     }
+    /// };
+    /// assert!(back.is_full() && taken.len() <= 2); // one runs, one waits
+    /// assert!(pool.wait_for_room(Duration::from_secs(60)));
+    /// pool.try_apply_async(nap, back.into_args())?.get()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_apply_async<F, Args>(
+        &self,
+        task: F,
+        args: Args,
+    ) -> Result<AsyncResult<F::Output>, SubmitError<Args>>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).try_apply_async(args)
+    }
+
+    /// Waits until a call handed in would not wait for room: fewer items wait than
+    /// [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued) allows. Another thread may take the room first.
+    ///
+    /// True at once without that limit and in an inline pool. False when `timeout` passes first, or when the pool takes
+    /// nothing more, which ends the wait: it was closed or terminated, is broken, or is a copy made by `fork`.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::Pool;
+    /// use std::time::Duration;
+    /// let pool = Pool::builder().workers(1).max_queued(1).build()?;
+    /// assert!(pool.wait_for_room(Duration::ZERO));
+    /// pool.close();
+    /// assert!(!pool.wait_for_room(Duration::MAX));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_for_room(&self, timeout: Duration) -> bool {
+        match &self.shared {
+            None => self.is_open(),
+            Some(shared) => shared.is_ours() && shared.wait_for_room(after(timeout)),
+        }
+    }
+}
+
+impl<F: Copy> Call<'_, F> {
+    /// See [`Pool::try_apply_async`].
+    ///
+    /// # Errors
+    /// As [`Pool::try_apply_async`].
+    pub fn try_apply_async<Args>(
+        &self,
+        args: Args,
+    ) -> Result<AsyncResult<F::Output>, SubmitError<Args>>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let mut admission = Admission::IfRoom;
+        let source = self.submit_with(&args, false, &mut admission);
+        match admission {
+            Admission::Full => Err(SubmitError {
+                args,
+                refusal: None,
+            }),
+            Admission::Refused(error) => Err(SubmitError {
+                args,
+                refusal: Some(error),
+            }),
+            Admission::WhenRoom | Admission::IfRoom => Ok(AsyncResult::one(source)),
+        }
+    }
+}
+
+impl<F: Copy, R: DeserializeOwned + 'static> CallThen<'_, F, R> {
+    /// See [`Pool::try_apply_async`]. A call that is not taken calls nothing back.
+    ///
+    /// # Errors
+    /// As [`Pool::try_apply_async`].
+    pub fn try_apply_async<Args>(self, args: Args) -> Result<AsyncResult<R>, SubmitError<Args>>
+    where
+        F: Task<Args, Output = R>,
+        Args: Arguments,
+    {
+        let handle = self.call.try_apply_async(args)?;
+        self.attach(&handle);
+        Ok(handle)
+    }
+}
