@@ -10,6 +10,7 @@
 //! | `globals_not_shared` | each process has its own globals |
 //! | `five_hundred` | 500 processes against a pool of eight |
 //! | `crash_proof` | inputs that abort, crash, panic, exit or never end |
+//! | `steady_flow` | back-pressure and callbacks |
 //! | `survey` | the main job: files and folders surveyed on all CPUs |
 
 pub mod survey;

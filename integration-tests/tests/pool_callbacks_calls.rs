@@ -4,9 +4,21 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use procession::{Pool, TaskError, TaskErrorKind};
-use procession_integration_tests::pool_scene::{LONG, error_of, finish, scene, warm};
+use procession_integration_tests::pool_scene::{
+    LONG, Scratch, error_of, finish, scene, until, warm,
+};
 
 procession::init_before_main!();
+
+fn inc(n: u32) -> u32 {
+    n + 1
+}
+
+/// In a task: returns `n` once the file is there.
+fn wait_for(file: String, n: u32) -> u32 {
+    until("the file is there", || std::path::Path::new(&file).exists());
+    n
+}
 
 fn half(n: u32) -> u32 {
     assert!(n.is_multiple_of(2), "{n} is odd");
@@ -149,22 +161,24 @@ fn callbacks_come_in_order_of_completion() {
     scene(|| {
         let pool = warm(2);
         let (tell, told) = mpsc::channel();
-        let sleep = |ms: u64| {
-            std::thread::sleep(Duration::from_millis(ms));
-            ms
-        };
-        for ms in [300, 1] {
-            let tell = tell.clone();
-            drop(
-                pool.call(sleep)
-                    .on_complete(move |r: &Result<u64, TaskError>| {
-                        tell.send(*r.as_ref().unwrap()).unwrap();
-                    })
-                    .apply_async((ms,)),
-            );
-        }
+        let scratch = Scratch::new();
+        let (file, second) = (scratch.at("go"), tell.clone());
+        let slow = pool
+            .call(wait_for)
+            .on_complete(move |r: &Result<u32, TaskError>| {
+                tell.send(*r.as_ref().unwrap()).unwrap()
+            });
+        let slow = slow.apply_async((file.clone(), 1));
+        let quick = pool
+            .call(inc)
+            .on_complete(move |r: &Result<u32, TaskError>| {
+                second.send(*r.as_ref().unwrap()).unwrap();
+                std::fs::write(&file, "").unwrap();
+            });
+        drop(quick.apply_async((1,)));
+        assert_eq!(told.recv_timeout(LONG).unwrap(), 2);
         assert_eq!(told.recv_timeout(LONG).unwrap(), 1);
-        assert_eq!(told.recv_timeout(LONG).unwrap(), 300);
+        assert!(slow.ready());
         finish(pool);
     });
 }

@@ -109,12 +109,17 @@ fn waiting_for_no_handles_ends_at_once() {
 fn as_completed_yields_in_order_of_completion() {
     scene(|| {
         let pool = warm(2);
-        let handles = [400, 1].map(|ms| pool.apply_async(sleep_ms, (ms,)));
+        let scratch = Scratch::new();
+        let file = scratch.at("go");
+        let slow = pool.apply_async(wait_for, (file.clone(),));
+        let quick = pool.apply_async(sleep_ms, (1,));
+        quick.on_complete(move |_| std::fs::write(&file, "").unwrap());
+        let completed = as_completed(vec![slow, quick]);
         // Both are there before the first is asked for: the order is that of their ends all the same.
-        let completed = as_completed(handles.into_iter().collect());
-        std::thread::sleep(Duration::from_millis(600));
+        pool.close();
+        pool.join().unwrap();
         let order: Vec<_> = completed.map(|(index, r)| (index, r.unwrap())).collect();
-        assert_eq!(order, [(1, 1), (0, 400)]);
+        assert_eq!(order, [(1, 1), (0, 7)]);
         finish(pool);
     });
 }

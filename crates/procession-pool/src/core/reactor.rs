@@ -235,10 +235,6 @@ impl Core {
     }
 
     /// What the pool accepts and aims at.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the driver keeps its own account so far")
-    )]
     pub(crate) fn state(&self) -> PoolState {
         self.state
     }
