@@ -103,6 +103,12 @@ fn every_kind_of_end_calls_back_once() {
             std::thread::sleep(Duration::from_secs(3600));
             0
         };
+        let cancelled = pool.call(sleep).on_complete(teller("cancelled"));
+        let cancelled = cancelled.apply_async((1,));
+        assert!(cancelled.cancel());
+        let expected = ("cancelled", Err(TaskErrorKind::Cancelled));
+        assert_eq!(told.recv_timeout(LONG).unwrap(), expected);
+        error_of(cancelled.get(), TaskErrorKind::Cancelled);
         let open = pool
             .call(sleep)
             .on_complete(teller("terminated"))

@@ -268,6 +268,29 @@ fn deaths_make_room() {
     });
 }
 
+/// D14, D30: a cancelled call leaves its room to whoever blocks.
+#[test]
+fn cancelling_makes_room() {
+    scene(|| {
+        let pool = bounded(1, 1);
+        let scratch = Scratch::new();
+        let mut taken = filled(&pool, &scratch.at("go"), 1);
+        std::thread::scope(|threads| {
+            let blocked = threads.spawn(|| pool.apply_async(inc, (1,)));
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!blocked.is_finished());
+            let waiting = taken.pop().unwrap();
+            assert!(waiting.cancel());
+            let let_in = blocked.join().unwrap();
+            assert!(!taken[0].ready(), "the first still runs");
+            std::fs::write(scratch.at("go"), "").unwrap();
+            assert_eq!(let_in.get().unwrap(), 2);
+        });
+        assert_eq!(taken.pop().unwrap().get().unwrap(), 7);
+        finish(pool);
+    });
+}
+
 /// D30: a pool that breaks lets go of who blocks.
 #[test]
 fn a_pool_that_breaks_wakes_who_blocks() {

@@ -222,12 +222,7 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
     Ok(Pool::with(None, None, spec.max_frame))
 }
 
-fn start(
-    spec: WorkerSpec,
-    workers: usize,
-    config: CoreConfig,
-    room: Room,
-) -> Result<Pool, Error> {
+fn start(spec: WorkerSpec, workers: usize, config: CoreConfig, room: Room) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
     let shared = Arc::new(Shared::new(
         Core::new(config),
