@@ -7,18 +7,18 @@ use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
 use procession_task::frame;
 use procession_task::task::{Arguments, Task};
-use procession_worker::{TaskError, TaskErrorKind, TaskId};
+use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec};
 use crate::driver::{
-    NotTaken, Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of,
-    single,
+    Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of, single,
 };
 use crate::map::{Collector, Encoder, encode_error};
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Reader, Source};
+use crate::submit::Admission;
 
 /// A call with options; made by [`Pool::call`].
 ///
@@ -433,57 +433,6 @@ impl<'p, F: Copy> Call<'p, F> {
             open: None,
             encoder,
         }
-    }
-}
-
-/// What happens when the pool is full or closed; and for `IfRoom`, what did.
-pub(crate) enum Admission {
-    /// It waits for room; a refusal is the outcome.
-    WhenRoom,
-    /// It does not wait, and a refusal is told here.
-    IfRoom,
-    Full,
-    Refused(TaskError),
-}
-
-impl Admission {
-    #[inline]
-    fn submit(
-        &mut self,
-        shared: &Shared,
-        submission: Submission,
-        spare: &mut Vec<u8>,
-    ) -> Result<(JobId, TaskId), TaskError> {
-        let name = submission.task.name();
-        let refused = match self {
-            Admission::WhenRoom => match shared.submit(submission, spare) {
-                Ok(taken) => return Ok(taken),
-                Err(refused) => refused,
-            },
-            Admission::IfRoom | Admission::Full | Admission::Refused(_) => {
-                match shared.try_submit(submission, spare) {
-                    Ok(taken) => return Ok(taken),
-                    Err(NotTaken::Refused(refused)) => refused,
-                    Err(NotTaken::Full) => {
-                        *self = Admission::Full;
-                        return Err(TaskError::new(TaskErrorKind::Closed, name));
-                    }
-                }
-            }
-        };
-        Err(shared.refusal(refused, name))
-    }
-
-    fn refused(&mut self, error: TaskError, name: &'static str) -> Source {
-        if matches!(self, Admission::IfRoom) {
-            *self = Admission::Refused(error.clone());
-        }
-        Source::ready(Err(error), name)
-    }
-
-    fn refused_inline(&mut self, open: bool, task: TaskRef) -> Option<Source> {
-        let closed = || TaskError::new(TaskErrorKind::Closed, task.name());
-        (!open).then(|| self.refused(closed(), task.name()))
     }
 }
 

@@ -4,13 +4,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
-use procession_worker::TaskError;
+use procession_worker::{TaskError, TaskErrorKind, TaskId};
 use serde::de::DeserializeOwned;
 
-use crate::call::{Admission, Call};
+use crate::call::Call;
+use crate::core::JobId;
+use crate::driver::{NotTaken, Shared, Submission};
 use crate::pool::Pool;
-use crate::result::{AsyncResult, after};
+use crate::result::{AsyncResult, Source, after};
 use crate::then::CallThen;
 
 /// Why [`Pool::try_apply_async`] took no call, with its arguments.
@@ -174,5 +177,57 @@ impl<F: Copy, R: DeserializeOwned + 'static> CallThen<'_, F, R> {
         let handle = self.call.try_apply_async(args)?;
         self.attach(&handle);
         Ok(handle)
+    }
+}
+
+/// What happens when the pool is full or closed; and for `IfRoom`, what did.
+pub(crate) enum Admission {
+    /// It waits for room; a refusal is the outcome.
+    WhenRoom,
+    /// It does not wait, and a refusal is told here.
+    IfRoom,
+    Full,
+    Refused(TaskError),
+}
+
+impl Admission {
+    #[inline]
+    pub(crate) fn submit(
+        &mut self,
+        shared: &Shared,
+        submission: Submission,
+        spare: &mut Vec<u8>,
+    ) -> Result<(JobId, TaskId), TaskError> {
+        let name = submission.task.name();
+        let refused = match self {
+            Admission::WhenRoom => match shared.submit(submission, spare) {
+                Ok(taken) => return Ok(taken),
+                Err(refused) => refused,
+            },
+            Admission::IfRoom | Admission::Full | Admission::Refused(_) => {
+                match shared.try_submit(submission, spare) {
+                    Ok(taken) => return Ok(taken),
+                    Err(NotTaken::Refused(refused)) => refused,
+                    Err(NotTaken::Full) => {
+                        *self = Admission::Full;
+                        return Err(TaskError::new(TaskErrorKind::Closed, name));
+                    }
+                }
+            }
+        };
+        Err(shared.refusal(refused, name))
+    }
+
+    /// An outcome that says so; noted too where refusals are asked for.
+    pub(crate) fn refused(&mut self, error: TaskError, name: &'static str) -> Source {
+        if matches!(self, Admission::IfRoom) {
+            *self = Admission::Refused(error.clone());
+        }
+        Source::ready(Err(error), name)
+    }
+
+    pub(crate) fn refused_inline(&mut self, open: bool, task: TaskRef) -> Option<Source> {
+        let closed = || TaskError::new(TaskErrorKind::Closed, task.name());
+        (!open).then(|| self.refused(closed(), task.name()))
     }
 }
