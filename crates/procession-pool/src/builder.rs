@@ -87,7 +87,8 @@ impl PoolBuilder {
 
     /// Bounds how many items wait to be begun; without it there is no bound. 0 is an error of [`PoolBuilder::build`].
     ///
-    /// An item waits from its submission until a ready worker has nothing before it. While as many wait as `items`
+    /// An item waits from its submission until a ready worker has nothing before it; [`stats`](Pool::stats) count the one
+    /// in front of a worker as queued until the worker has begun it. While as many wait as `items`
     /// says:
     /// * `apply` and `apply_async` block until there is room, or until the pool is closed, terminated or broken, and then
     ///   resolve as refused calls do;
@@ -102,9 +103,9 @@ impl PoolBuilder {
     /// # procession_worker::init();
     /// use procession_pool::Pool;
     /// let pool = Pool::builder().workers(1).max_queued(10).build()?;
-    /// // However fast they are handed in, no more than ten lie in memory.
+    /// // However fast they are handed in, no more than ten wait behind the one the worker has.
     /// let handles: Vec<_> = (0..100u64).map(|n| pool.apply_async(|n: u64| n, (n,))).collect();
-    /// assert!(pool.stats().queued <= 10);
+    /// assert!(pool.stats().queued <= 10 + 1);
     /// assert_eq!(handles.into_iter().map(|h| h.get()).sum::<Result<u64, _>>()?, 4950);
     /// assert!(Pool::builder().workers(1).max_queued(0).build().is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
