@@ -13,6 +13,7 @@ use procession_worker::watch::Watch;
 
 use crate::core::{Core, CoreConfig};
 use crate::driver::{Room, Shared, main_loop};
+use crate::options::nanos;
 use crate::pool::Pool;
 
 /// Variable that sets the size of [`Pool::per_cpu`] pools, unless the builder names one.
@@ -44,6 +45,7 @@ pub struct PoolBuilder {
     env: Vec<(OsString, Option<OsString>)>,
     cancel_grace: Option<Duration>,
     max_queued: Option<usize>,
+    task_timeout: Option<Duration>,
 }
 
 impl PoolBuilder {
@@ -149,6 +151,24 @@ impl PoolBuilder {
         self
     }
 
+    /// The time limit of every call that names none: see [`Call::timeout`](crate::Call::timeout). Without it there is
+    /// none.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::builder().workers(1).task_timeout(Duration::from_millis(100)).build()?;
+    /// let error = pool.apply(std::thread::sleep, (Duration::from_secs(3600),)).unwrap_err();
+    /// assert_eq!(error.kind(), TaskErrorKind::TimedOut);
+    /// assert!(Pool::builder().task_timeout(Duration::ZERO).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task_timeout(mut self, limit: Duration) -> Self {
+        self.task_timeout = Some(limit);
+        self
+    }
+
     /// Starts the workers and returns the pool.
     ///
     /// # Errors
@@ -169,6 +189,11 @@ impl PoolBuilder {
                 "cannot make a pool with room for 0 items: max_queued must be at least 1",
             ));
         }
+        if self.task_timeout.is_some_and(|limit| limit.is_zero()) {
+            return Err(Error::message(
+                "cannot make a pool: task_timeout must be above 0",
+            ));
+        }
         let spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
             index: 0,
@@ -183,9 +208,13 @@ impl PoolBuilder {
         procession_worker::check_can_start(workers)?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
         if let Some(grace) = self.cancel_grace {
-            config.cancel_grace = u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX);
+            config.cancel_grace = nanos(grace);
         }
-        start(spec, workers, config, Room::new(self.max_queued))
+        let mut pool = start(spec, workers, config, Room::new(self.max_queued))?;
+        if let Some(limit) = self.task_timeout {
+            pool.task_limit = nanos(limit);
+        }
+        Ok(pool)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell as StdCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
@@ -16,6 +17,7 @@ use crate::driver::{
     Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of, single,
 };
 use crate::map::{Collector, Encoder, encode_error};
+use crate::options::invalid_option;
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Reader, Source};
 use crate::submit::Admission;
@@ -35,6 +37,8 @@ pub struct Call<'p, F> {
     pub(crate) pool: &'p Pool,
     task: F,
     chunk: Option<usize>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) queue_deadline: Option<Duration>,
 }
 
 thread_local! {
@@ -47,6 +51,8 @@ impl<'p, F: Copy> Call<'p, F> {
             pool,
             task,
             chunk: None,
+            timeout: None,
+            queue_deadline: None,
         }
     }
 
@@ -111,6 +117,13 @@ impl<'p, F: Copy> Call<'p, F> {
                 return Source::ready(Err(error), e.name());
             }
         };
+        let terms = match self.terms() {
+            Ok(terms) => terms,
+            Err(what) => {
+                let error = invalid_option(task.name(), what);
+                return Source::ready(Err(error), task.name());
+            }
+        };
         let limits = self.pool.limits();
         let mut item = SCRATCH.take();
         item.clear();
@@ -132,7 +145,7 @@ impl<'p, F: Copy> Call<'p, F> {
                         Handed {
                             task,
                             payload,
-                            spec: single(),
+                            spec: JobSpec { terms, ..single() },
                             cell: Cell::pending(),
                             waits,
                         },
@@ -328,10 +341,7 @@ impl<'p, F: Copy> Call<'p, F> {
         })?;
         let chunk = match self.chunk {
             None => Chunk::Auto,
-            Some(0) => {
-                let error = TaskError::new(TaskErrorKind::InvalidOption, task.name());
-                return Err(error.with_detail("chunk_size must be at least 1"));
-            }
+            Some(0) => return Err(invalid_option(task.name(), "chunk_size must be at least 1")),
             Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
         };
         let encoder = Encoder::new(task.name(), self.pool.limits());
@@ -345,6 +355,9 @@ impl<'p, F: Copy> Call<'p, F> {
             chunk,
             stop_on_failure,
             profile: 0,
+            terms: self
+                .terms()
+                .map_err(|what| invalid_option(task.name(), what))?,
         };
         let (payload, cell) = (Payload::Many(Vec::new()), Cell::pending_map());
         let handed = Handed {

@@ -23,7 +23,7 @@ use procession_worker::watch::Watch;
 
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
-use crate::core::{Chunk, Core, JobId, JobSpec, Refused};
+use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
 use bells::Flush;
 use parts::{JobData, Parts, Payload, Segment};
 use room::Load;
@@ -296,5 +296,6 @@ pub(crate) fn single() -> JobSpec {
         chunk: Chunk::Auto,
         stop_on_failure: false,
         profile: 0,
+        terms: Terms::default(),
     }
 }

@@ -74,12 +74,14 @@
 //! | has a result that cannot be encoded, or is above 1 GiB | `EncodeResult`, `TooLarge` | serves on |
 //! | has a result that cannot be decoded here | `DecodeResult` | serves on |
 //! | is an item of a [`map`](Pool::map) in which another item failed before this one began | `Cancelled`; the map reports the other one | – |
+//! | runs longer than its [limit](Call::timeout) | `TimedOut`, with the limit and the time run | is replaced |
+//! | has not begun by its [queue deadline](Call::queue_deadline) | `Expired` | – |
 //! | is [cancelled](AsyncResult::cancel) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
 //! | is open when the pool is [terminated](Pool::terminate) or dropped | `Terminated` | is ended |
 //! | comes after [`close`](Pool::close) or `terminate`, or from a forked copy of this program | `Closed` | – |
 //! | finds that no worker can be started, or no initializer succeeds | `Broken`, with the reason | – |
 //! | runs in a worker that says what no worker says | `Protocol` | is killed and replaced |
-//! | is a map with a chunk size of 0 | `InvalidOption` | – |
+//! | has an option without meaning: a chunk or a time of 0 | `InvalidOption` | – |
 //!
 //! The kinds are those of [`TaskErrorKind`]; the text of a
 //! [`TaskError`] is the whole story in one sentence.
@@ -110,6 +112,7 @@ mod cell;
 mod core;
 mod driver;
 mod map;
+mod options;
 mod pool;
 mod result;
 mod scope;

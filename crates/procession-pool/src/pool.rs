@@ -52,6 +52,8 @@ pub struct Pool {
     thread: Mutex<Option<JoinHandle<()>>>,
     phase: AtomicU8,
     pub(crate) max_frame: usize,
+    /// The time limit of calls that name none, in nanoseconds.
+    pub(crate) task_limit: u64,
 }
 
 impl fmt::Debug for Pool {
@@ -80,6 +82,7 @@ impl Pool {
             thread: Mutex::new(thread),
             phase: AtomicU8::new(OPEN),
             max_frame,
+            task_limit: u64::MAX,
         }
     }
 

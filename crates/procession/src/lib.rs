@@ -90,12 +90,14 @@
 //! | `EncodeArgs`, `TooLarge` | the arguments could not be sent; nothing ran |
 //! | `DecodeArgs` | they could not be read in the other process |
 //! | `EncodeResult`, `TooLarge`, `DecodeResult` | it ran, and the result could not be handed over |
+//! | `TimedOut` | it ran longer than its [limit](Call::timeout) and was ended |
+//! | `Expired` | it had not begun by its [queue deadline](Call::queue_deadline) |
 //! | `Cancelled` | its owner [cancelled](AsyncResult::cancel) it, or another item of the same [`map`](Pool::map) failed before this one began |
 //! | `Terminated`, `Closed` | the pool was terminated first, or takes nothing more |
 //! | `Broken` | no process could be started for it: a failing initializer, a missing `init`, another build |
 //! | `Spawn` | a process could not be waited for, or the handle is a forked copy |
 //! | `Protocol` | the other process broke the protocol and was killed |
-//! | `InvalidOption` | an option has no meaning, such as a chunk of no items |
+//! | `InvalidOption` | an option has no meaning, such as a chunk of no items or a time limit of zero |
 //!
 //! What does not concern one call, such as making a pool or joining one, ends in an [`Error`].
 //!

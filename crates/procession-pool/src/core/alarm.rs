@@ -31,6 +31,9 @@ impl Core {
                 fx.tell_cancelled(Slot(slot as u32), id);
                 worker.alarm = until;
                 worker.spared = false;
+                if worker.frames.front().is_some_and(|f| f.job == id) {
+                    worker.due = NEVER;
+                }
                 self.alarm = self.alarm.min(until);
                 told.push(slot);
             }
@@ -64,38 +67,55 @@ impl Core {
         self.stop_when_drained(fx);
     }
 
-    /// Ends the workers whose time is over, and notes when to look again.
+    /// Ends the workers whose time is over and the jobs that did not begin, and notes when to look again.
     pub(super) fn sound_alarm(&mut self, now: Nanos, fx: &mut impl Effects) {
         for slot in 0..self.workers.len() {
-            if self
-                .workers
-                .get(slot)
-                .is_some_and(|worker| worker.alarm <= now)
-            {
-                self.end_worker(slot, now, fx);
+            let Some(worker) = self.workers.get(slot) else {
+                continue;
+            };
+            if worker.alarm <= now {
+                self.end_ghost(slot, now, fx);
+            } else if worker.due <= now {
+                self.check_limit(slot, now, fx);
             }
         }
-        self.alarm = self
-            .workers
-            .iter()
-            .map(|worker| worker.alarm)
-            .min()
-            .unwrap_or(NEVER);
+        self.expire(now, fx);
+        let workers = self.workers.iter();
+        let earliest = workers.map(|worker| worker.alarm.min(worker.due)).min();
+        let expiry = self.expiries.peek().map_or(NEVER, |next| next.0.0);
+        self.alarm = earliest.unwrap_or(NEVER).min(expiry);
         self.pump(now, fx);
         self.steal(now, fx);
     }
 
     /// Ends a worker for the ghost it is at; everything behind it goes elsewhere.
-    fn end_worker(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+    fn end_ghost(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+        if self.is_past_its_oldest(slot, fx) {
+            if let Some(worker) = self.workers.get_mut(slot) {
+                worker.alarm = now;
+            }
+        } else {
+            self.end_worker(slot, fx);
+        }
+    }
+
+    /// Leaves the worker nothing to begin. True, once: it has begun something after its oldest frame.
+    pub(super) fn is_past_its_oldest(&mut self, slot: usize, fx: &mut impl Effects) -> bool {
         self.take_back(slot, fx, |_| true);
+        match self.workers.get_mut(slot) {
+            Some(worker) if worker.frames.len() > 1 && !worker.spared => {
+                worker.spared = true;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Ends a worker that can begin nothing and is at nothing that counts.
+    pub(super) fn end_worker(&mut self, slot: usize, fx: &mut impl Effects) {
         let Some(worker) = self.workers.get_mut(slot) else {
             return;
         };
-        if worker.frames.len() > 1 && !worker.spared {
-            worker.spared = true;
-            worker.alarm = now;
-            return;
-        }
         self.waiting -= worker.waiting();
         worker.queued = 0;
         let frames = std::mem::take(&mut worker.frames);

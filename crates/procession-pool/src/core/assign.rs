@@ -3,6 +3,7 @@
 //! Between events: while the queue has items no READY or booting worker is without a frame, unless its link took nothing.
 //! So a new item behind others is queued without a look at the workers.
 
+use super::alarm::NEVER;
 use super::chunk::Left;
 use super::job::Job;
 use super::queue::Run;
@@ -209,7 +210,12 @@ impl Core {
             queued: job.queued,
             open: job.open,
         };
-        let size = chunk::size(job.chunk, job.growth, item, left, workers);
+        let limited = job.limit != NEVER;
+        let size = if limited {
+            1
+        } else {
+            chunk::size(job.chunk, job.growth, item, left, workers)
+        };
         let count = size.min(run.count);
         let before = worker.waiting();
         // Noted before it is sent: the copy of a frame would have to wait behind the stores into the link, which wait
@@ -236,6 +242,9 @@ impl Core {
         self.queue.take_front(taken);
         self.counters.frames += 1;
         self.hot = slot;
+        if limited {
+            self.watch_oldest(slot, now);
+        }
         Offer::Sent
     }
 }

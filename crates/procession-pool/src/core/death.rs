@@ -192,6 +192,7 @@ impl Core {
         };
         worker.feed = Feed::Open;
         worker.alarm = NEVER;
+        worker.due = NEVER;
         self.unlist(slot);
         self.down += 1;
     }

@@ -1,6 +1,6 @@
 //! What the core asks of its driver; must not be implemented by anything that calls back into the core.
 
-use super::{JobId, Slot};
+use super::{JobId, Nanos, Slot};
 
 /// Why items were resolved without being run to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) enum Cancelled {
     /// The owner of the job asked for it: with [`Core::cancel`](super::Core::cancel) before these had begun, with
     /// [`Core::revoke`](super::Core::revoke) begun or not.
     ByOwner,
+    /// They had not begun when their time to begin was over ([`Terms::start_by`](super::Terms::start_by)).
+    Expired,
     /// The pool was terminated; these may have begun.
     Terminated,
     /// No worker could be started; these may have begun.
@@ -26,6 +28,10 @@ pub(crate) trait Effects {
     fn take_back(&mut self, from: Slot) -> u32;
     /// This item had begun in a worker that died: it is resolved as an error.
     fn lost_item(&mut self, job: JobId, item: u32, by: Slot);
+    /// When the worker began this item, which is the first of its oldest frame; `None`: it has not.
+    fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<Nanos>;
+    /// This item has run for `ran`, longer than its `limit`: it is resolved as an error, and its worker ended.
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: Nanos, limit: Nanos);
     /// Items `first..first + count` are resolved as cancelled.
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled);
     /// What the worker has begun of this job is resolved as cancelled: it may stop running it.

@@ -1,10 +1,11 @@
 //! Jobs and their counts of items; must not know what an item is, nor which worker has it.
 
-use super::Cancelled;
+use super::alarm::NEVER;
 use super::chunk::Growth;
+use super::{Cancelled, Nanos};
 
 /// Names one job; never equal to the id of a later job in the same place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct JobId {
     slot: u32,
     generation: u32,
@@ -26,6 +27,24 @@ pub(crate) enum Chunk {
     Fixed(u32),
 }
 
+/// What a job's items are held to; nothing by default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// How long one item may run, from its start in the worker; [`NEVER`]: as long as it likes. Such items travel alone.
+    pub(crate) limit: Nanos,
+    /// Items that have not begun by then do not begin; [`NEVER`]: they wait as long as it takes.
+    pub(crate) start_by: Nanos,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            limit: NEVER,
+            start_by: NEVER,
+        }
+    }
+}
+
 /// What the driver knows of a job when it submits it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JobSpec {
@@ -39,6 +58,8 @@ pub(crate) struct JobSpec {
     pub(crate) stop_on_failure: bool,
     /// Index of the function's time profile; small numbers, the core keeps a table up to the largest.
     pub(crate) profile: u32,
+    /// What its items are held to.
+    pub(crate) terms: Terms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +83,7 @@ pub(super) struct Job {
     pub(super) stop: Stop,
     pub(super) chunk: Chunk,
     pub(super) growth: Growth,
+    pub(super) limit: Nanos,
     pub(super) profile: u32,
     /// Items ever announced: the index of the next one to be appended.
     pub(super) total: u32,
@@ -82,6 +104,8 @@ impl Job {
 pub(super) struct Jobs {
     slots: Vec<Job>,
     free: Vec<u32>,
+    /// Live jobs whose items have a time limit.
+    pub(super) limited: u32,
 }
 
 impl Jobs {
@@ -108,6 +132,7 @@ impl Jobs {
             },
             chunk: spec.chunk,
             growth: Growth::new(),
+            limit: spec.terms.limit,
             profile: spec.profile,
             total: spec.items,
             queued: spec.items,
@@ -120,6 +145,7 @@ impl Jobs {
             }
             None => self.slots.push(job),
         }
+        self.limited += u32::from(spec.terms.limit != NEVER);
         id
     }
 
@@ -141,6 +167,8 @@ impl Jobs {
         if let Some(job) = self.get_mut(id) {
             job.live = false;
             job.generation = job.generation.wrapping_add(1);
+            let limited = job.limit != NEVER;
+            self.limited -= u32::from(limited);
             self.free.push(id.slot);
         }
     }

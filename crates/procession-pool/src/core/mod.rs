@@ -10,6 +10,7 @@ mod chunk;
 mod death;
 mod effects;
 mod job;
+mod limit;
 mod look;
 mod profile;
 mod queue;
@@ -28,7 +29,7 @@ mod timer;
 mod worker;
 
 pub(crate) use effects::{Cancelled, Effects};
-pub(crate) use job::{Chunk, JobId, JobSpec};
+pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
 pub(crate) use worker::{Slot, WorkerRef};
 

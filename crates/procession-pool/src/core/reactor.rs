@@ -1,6 +1,7 @@
 //! The core's state and its entry for every event of a healthy pool; must not act except through `Effects`.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::alarm::NEVER;
 use super::job::{Jobs, Stop};
@@ -86,6 +87,8 @@ pub(crate) struct Core {
     /// Not after the earliest of what `alarm.rs` waits for.
     pub(super) alarm: Nanos,
     pub(super) cancel_grace: Nanos,
+    /// Jobs whose items have to begin by a moment, the earliest first; some are over.
+    pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId)>>,
 }
 
 impl Core {
@@ -110,6 +113,7 @@ impl Core {
             look_again: None,
             alarm: NEVER,
             cancel_grace: config.cancel_grace,
+            expiries: BinaryHeap::new(),
         }
     }
 
@@ -222,6 +226,9 @@ impl Core {
             self.settle(id, fx);
         } else {
             self.ghost_replied(slot, fx);
+        }
+        if self.jobs.limited > 0 {
+            self.watch_oldest(slot, now);
         }
         self.refill(slot, now, fx);
     }

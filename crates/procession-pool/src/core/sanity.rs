@@ -82,7 +82,16 @@ impl Core {
         if worker.frames.iter().any(is_ghost) {
             assert_ne!(worker.alarm, NEVER, "a ghost for ever in worker {slot}");
         }
-        assert!(self.alarm <= worker.alarm, "alarm of worker {slot}");
+        let oldest = worker.frames.front().and_then(|f| self.jobs.get(f.job));
+        assert_eq!(
+            worker.due != NEVER,
+            oldest.is_some_and(|job| job.limit != NEVER),
+            "time limit in worker {slot}"
+        );
+        assert!(
+            self.alarm <= worker.alarm.min(worker.due),
+            "alarm of worker {slot}"
+        );
         assert!(
             worker.alarm == NEVER || !worker.frames.is_empty(),
             "alarm of worker {slot} that does nothing"

@@ -74,6 +74,7 @@ impl Core {
         }
         self.forget_lists();
         self.alarm = NEVER;
+        self.expiries.clear();
         let jobs: Vec<JobId> = self.jobs.iter().map(|(id, _): (JobId, &Job)| id).collect();
         for id in jobs {
             fx.finished(id);
@@ -97,6 +98,7 @@ impl Core {
         worker.state = towards;
         worker.listed = false;
         worker.alarm = NEVER;
+        worker.due = NEVER;
         if kill {
             fx.kill(Slot(slot as u32))
         } else {

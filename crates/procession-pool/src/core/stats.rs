@@ -10,6 +10,7 @@ pub(super) struct Counters {
     pub(super) done: u64,
     pub(super) lost: u64,
     pub(super) cancelled: u64,
+    pub(super) timed_out: u64,
     pub(super) taken_back: u64,
     pub(super) starts: u64,
     pub(super) start_failures: u64,
@@ -47,6 +48,8 @@ pub(crate) struct CoreStats {
     pub(crate) items_lost: u64,
     /// Items cancelled.
     pub(crate) items_cancelled: u64,
+    /// Items that ran longer than their limit.
+    pub(crate) items_timed_out: u64,
     /// Processes ever asked for.
     pub(crate) starts: u64,
     /// Starts that failed, and deaths before READY.
@@ -82,6 +85,7 @@ impl Core {
             items_done: self.counters.done,
             items_lost: self.counters.lost,
             items_cancelled: self.counters.cancelled,
+            items_timed_out: self.counters.timed_out,
             starts: self.counters.starts,
             start_failures: self.counters.start_failures,
             deaths: self.counters.deaths,

@@ -1,5 +1,6 @@
 //! Jobs come in, grow and end; must not choose a worker.
 
+use super::alarm::NEVER;
 use super::job::{Job, Stop};
 use super::queue::Run;
 use super::{Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused};
@@ -26,6 +27,9 @@ impl Core {
             PoolState::Broken => return Err(Refused::Broken),
         }
         let id = self.jobs.insert(spec);
+        if spec.terms.start_by != NEVER {
+            self.begin_by(id, spec.terms.start_by);
+        }
         if spec.items == 0 {
             self.settle(id, fx);
             return Ok(id);

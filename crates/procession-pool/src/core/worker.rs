@@ -101,7 +101,11 @@ pub(super) struct Worker {
     pub(super) queued: Nanos,
     /// When something is done about the oldest frame: see `alarm.rs`; [`NEVER`] for nearly all.
     pub(super) alarm: Nanos,
-    /// The alarm went off when the worker seemed to be past what it is about.
+    /// When the time limit of the oldest frame's item is looked at; [`NEVER`] without a limit.
+    pub(super) due: Nanos,
+    /// When that item began, once it is known.
+    pub(super) began: Option<Nanos>,
+    /// A decision was due when the worker seemed to be past what it is about.
     pub(super) spared: bool,
     pub(super) frames: VecDeque<Frame>,
 }
@@ -117,6 +121,8 @@ impl Worker {
             setbacks: 0,
             queued: 0,
             alarm: NEVER,
+            due: NEVER,
+            began: None,
             spared: false,
             frames: VecDeque::new(),
         }
@@ -195,6 +201,9 @@ impl Worker {
     pub(super) fn pop_newest(&mut self) -> Option<Frame> {
         let frame = self.frames.pop_back()?;
         self.queued -= frame.estimate();
+        if self.frames.is_empty() {
+            self.due = NEVER;
+        }
         Some(frame)
     }
 
@@ -210,6 +219,7 @@ impl Worker {
         frame.count -= items;
         if frame.count == 0 {
             self.frames.pop_front();
+            self.due = NEVER;
         }
         Some((job, items))
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_task::descriptor::TaskRef;
 use procession_task::frame::CallHeader;
@@ -326,6 +327,35 @@ impl Effects for Parts {
         data.fail(item, error);
     }
 
+    fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<u64> {
+        let task = self.known_job(job)?.id.0;
+        let worker = self.seat(slot)?.worker.as_mut()?;
+        // Claimed, but not all there: what is being received does not run.
+        if worker.is_streaming() && worker.frames() == 1 {
+            return None;
+        }
+        match worker.begun_frames() {
+            Ok(0) => None,
+            Ok(_) | Err(_) => Some(worker.started_at(task, item).unwrap_or_else(now_ns)),
+        }
+    }
+
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: u64, limit: u64) {
+        let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
+        let who = worker.map(|w| format!("worker {} ({:?}) is ended", w.pid(), w.name()));
+        let Some(data) = self.job(job) else { return };
+        let error = data
+            .error(TaskErrorKind::TimedOut, item)
+            .with_times(Duration::from_nanos(limit), Duration::from_nanos(ran));
+        data.fail(
+            item,
+            match who {
+                Some(who) => error.with_detail(who),
+                None => error,
+            },
+        );
+    }
+
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
         let broken = self.broken.clone();
         let Some(data) = self.job(job) else { return };
@@ -334,6 +364,7 @@ impl Effects for Parts {
                 Cancelled::StoppedByFailure | Cancelled::ByOwner => {
                     data.error(TaskErrorKind::Cancelled, item)
                 }
+                Cancelled::Expired => data.error(TaskErrorKind::Expired, item),
                 Cancelled::Terminated => data.error(TaskErrorKind::Terminated, item),
                 Cancelled::Broken => {
                     let error = data.error(TaskErrorKind::Broken, item);

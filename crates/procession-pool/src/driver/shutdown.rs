@@ -138,7 +138,8 @@ impl Driver {
                 }
             })
             .collect();
-        let failed = self.failed_replies + core.items_lost + core.items_cancelled;
+        let failed =
+            self.failed_replies + core.items_lost + core.items_cancelled + core.items_timed_out;
         PoolStats {
             queued: (core.queued_items + core.items_in_flight).saturating_sub(running),
             running,

@@ -12,7 +12,12 @@ impl fmt::Display for TaskError {
         match facts.kind {
             TaskErrorKind::Panicked => return panicked(f, facts),
             TaskErrorKind::WorkerDied => return died(f, facts),
-            TaskErrorKind::TimedOut => write!(f, "{task} exceeded its time limit")?,
+            TaskErrorKind::TimedOut => {
+                write!(f, "{task} exceeded its time limit")?;
+                if let Some((limit, ran)) = facts.times {
+                    write!(f, " of {} (it ran for {})", Brief(limit), Brief(ran))?;
+                }
+            }
             TaskErrorKind::Expired => {
                 write!(f, "{task} found no worker before its queue deadline")?
             }

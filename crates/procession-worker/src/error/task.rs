@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_task::{Failure, Stage};
 
@@ -86,6 +87,8 @@ pub(super) struct Facts {
     pub(super) panic: Option<PanicReport>,
     pub(super) death: Option<WorkerDeath>,
     pub(super) detail: Option<String>,
+    /// Time limit and time run.
+    pub(super) times: Option<(Duration, Duration)>,
 }
 
 impl TaskError {
@@ -103,6 +106,7 @@ impl TaskError {
             panic: None,
             death: None,
             detail: None,
+            times: None,
         };
         TaskError {
             facts: Arc::new(facts),
@@ -185,6 +189,13 @@ impl TaskError {
         self.set(|facts| facts.detail = Some(detail.into()))
     }
 
+    /// Sets the time limit it exceeded and the time it ran.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_times(self, limit: Duration, ran: Duration) -> TaskError {
+        self.set(|facts| facts.times = Some((limit, ran)))
+    }
+
     /// Why the call did not return its value.
     #[must_use]
     pub fn kind(&self) -> TaskErrorKind {
@@ -213,6 +224,19 @@ impl TaskError {
     #[must_use]
     pub fn item(&self) -> Option<usize> {
         self.facts.item
+    }
+
+    /// The time limit it exceeded; `None` unless its kind is `TimedOut`.
+    #[must_use]
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.facts.times.map(|(limit, _)| limit)
+    }
+
+    /// How long it had run when its limit was found exceeded, or its process had died.
+    #[must_use]
+    pub fn ran_for(&self) -> Option<Duration> {
+        let died = || self.facts.death.as_ref()?.ran_for();
+        self.facts.times.map(|(_, ran)| ran).or_else(died)
     }
 
     /// The panic behind it, if one was.

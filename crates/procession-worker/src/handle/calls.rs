@@ -1,6 +1,7 @@
 //! Calls on their way to a worker: frames, streams, and what was not begun coming back.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use procession_task::frame::CallHeader;
 
@@ -158,6 +159,13 @@ impl Worker {
             self.outgoing = None;
         }
         Ok(taken)
+    }
+
+    /// When the worker began this item, by its own account; `None` when it is at nothing, or at another task or item.
+    pub fn started_at(&self, task: u64, item: u32) -> Option<u64> {
+        let at = self.layout.header.at(link::TASK).load(Ordering::Acquire);
+        (at == task && self.layout.get(link::ITEM) == u64::from(item))
+            .then(|| self.layout.get(link::STARTED_NS))
     }
 
     /// Tells the worker that nobody wants this task any more; one that is at another task by now does not mind.

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::super::{Cancelled, Core, CoreConfig, Effects, JobId, Slot, WorkerRef};
+use super::super::{Cancelled, Core, CoreConfig, Effects, JobId, Nanos, Slot, WorkerRef};
 use super::scene::{US, call, map};
 
 /// Takes everything and remembers only who was to be started.
@@ -27,6 +27,10 @@ impl Effects for Sink {
     }
     fn lost_item(&mut self, _: JobId, _: u32, _: Slot) {}
     fn cancelled(&mut self, _: JobId, _: u32, _: u32, _: Cancelled) {}
+    fn begun_at(&mut self, _: Slot, _: JobId, _: u32) -> Option<Nanos> {
+        None
+    }
+    fn timed_out(&mut self, _: JobId, _: u32, _: Slot, _: Nanos, _: Nanos) {}
     fn tell_cancelled(&mut self, _: Slot, _: JobId) {}
     fn finished(&mut self, _: JobId) {
         self.finished += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{Cancelled, Effects, JobId, Slot, WorkerRef};
+use super::super::{Cancelled, Effects, JobId, Nanos, Slot, WorkerRef};
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub(super) enum Outcome {
     Done,
     Failed,
     Lost,
+    TimedOut,
     Cancelled(Cancelled),
 }
 
@@ -39,6 +40,8 @@ pub(super) struct Link {
     /// The last job the worker was told is cancelled.
     pub(super) told: Option<JobId>,
     pub(super) killed: bool,
+    /// When the oldest frame was begun.
+    pub(super) started: Nanos,
     /// The worker breaks the protocol.
     pub(super) lies: bool,
 }
@@ -63,6 +66,8 @@ pub(super) struct Fake {
     pub(super) stops: Vec<Slot>,
     pub(super) kills: Vec<Slot>,
     pub(super) sends: u64,
+    /// The time, as a worker reads it.
+    pub(super) now: Nanos,
     /// The latest incarnation in each place, kept by the simulation.
     pub(super) incarnations: HashMap<Slot, u32>,
     /// Links that got something since somebody looked.
@@ -132,6 +137,7 @@ impl Fake {
         let sent = *link.frames.front()?;
         if !link.begun {
             link.begun = true;
+            link.started = self.now;
             self.begin_item(sent.job, sent.first);
         }
         Some(sent)
@@ -228,11 +234,28 @@ impl Effects for Fake {
         self.resolve(job, item, Outcome::Lost);
     }
 
+    fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<Nanos> {
+        let link = &self.links[slot.index()];
+        let runs = link.frames.front().filter(|_| link.begun)?;
+        let at_it = (runs.job, runs.first) == (job, item);
+        Some(if at_it { link.started } else { self.now })
+    }
+
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: Nanos, limit: Nanos) {
+        assert!(ran >= limit, "item {item} of {job:?} had time left");
+        let link = &self.links[by.index()];
+        if link.begun && link.frames.front().is_some_and(|runs| runs.job == job) {
+            assert!(self.now - link.started >= limit, "it had time left");
+        }
+        assert_eq!(self.jobs[&job].begun[item as usize], 1);
+        self.resolve(job, item, Outcome::TimedOut);
+    }
+
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
         for item in first..first + count {
             match why {
                 Cancelled::ByOwner if self.jobs[&job].revoked => {}
-                Cancelled::StoppedByFailure | Cancelled::ByOwner => {
+                Cancelled::StoppedByFailure | Cancelled::ByOwner | Cancelled::Expired => {
                     let begun = self.jobs[&job].begun[item as usize];
                     assert_eq!(
                         begun, 0,

@@ -5,6 +5,7 @@ mod cost;
 mod deaths;
 mod fake;
 mod jobs;
+mod limits;
 mod random;
 mod scene;
 mod shutdown;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Chunk, JobId, JobSpec, Slot};
+use super::super::{Chunk, JobId, JobSpec, Slot, Terms};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 
@@ -14,6 +14,7 @@ enum Step {
         chunk: u32,
         stop: bool,
         profile: u32,
+        terms: u32,
     },
     Extend {
         pick: usize,
@@ -63,8 +64,8 @@ const WORKERS: u32 = 3;
 fn step() -> impl Strategy<Value = Step> {
     let slot = 0..WORKERS;
     prop_oneof![
-        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32)
-            .prop_map(|(items, open, chunk, stop, profile)| Step::Submit { items, open, chunk, stop, profile }),
+        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32)
+            .prop_map(|(items, open, chunk, stop, profile, terms)| Step::Submit { items, open, chunk, stop, profile, terms }),
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
@@ -102,7 +103,14 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             chunk,
             stop,
             profile,
+            terms,
         } => {
+            let mut held_to = Terms::default();
+            if terms == 1 {
+                held_to.limit = 5 * MS;
+            } else if terms == 2 {
+                held_to.start_by = scene.now + 5 * MS;
+            }
             let chunk = if chunk == 0 {
                 Chunk::Auto
             } else {
@@ -114,6 +122,7 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
                 chunk,
                 stop_on_failure: stop,
                 profile,
+                terms: held_to,
             }));
         }
         Step::Extend { pick, more, last } => {

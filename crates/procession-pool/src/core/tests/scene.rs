@@ -1,6 +1,8 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
-use super::super::{Chunk, Core, CoreConfig, JobId, JobSpec, Nanos, Refused, Slot, WorkerRef};
+use super::super::{
+    Chunk, Core, CoreConfig, JobId, JobSpec, Nanos, Refused, Slot, Terms, WorkerRef,
+};
 use super::fake::{Fake, Outcome};
 
 pub(super) const US: Nanos = 1_000;
@@ -21,6 +23,7 @@ pub(super) fn map(items: u32) -> JobSpec {
         chunk: Chunk::Auto,
         stop_on_failure: false,
         profile: 0,
+        terms: Terms::default(),
     }
 }
 
@@ -226,6 +229,7 @@ impl Scene {
 
     pub(super) fn advance(&mut self, by: Nanos) {
         self.now += by;
+        self.fx.now = self.now;
         self.core.timer(self.now, &mut self.fx);
         self.check();
     }

@@ -99,6 +99,7 @@ impl Sim {
                 (next, Some(when)) if next.is_none_or(|next| when <= next) => {
                     let by = when.saturating_sub(self.scene.now);
                     self.scene.now += by;
+                    self.scene.fx.now = self.scene.now;
                     if self.scene.core.decides_at(self.scene.now) {
                         // A reply that comes after the count is counted the next time.
                         self.late = !self.late && self.rng.percent(50);
@@ -113,6 +114,7 @@ impl Sim {
                         continue;
                     };
                     self.scene.now = self.scene.now.max(when);
+                    self.scene.fx.now = self.scene.now;
                     self.happens(event);
                 }
             }

@@ -1,7 +1,7 @@
 //! What a virtual user does, by a seed; must not look into the core but through its calls.
 
-use super::super::{Chunk, JobSpec, PoolState};
-use super::scene::MS;
+use super::super::{Chunk, JobSpec, PoolState, Terms};
+use super::scene::{MS, US};
 use super::virtual_pool::{Event, Sim};
 
 /// SplitMix64.
@@ -74,6 +74,13 @@ impl Sim {
             Chunk::Fixed(self.rng.below(9) as u32)
         };
         let stop_on_failure = self.rng.percent(40);
+        let mut terms = Terms::default();
+        if self.rng.percent(25) {
+            terms.limit = self.between(10 * US, 30 * MS);
+        }
+        if self.rng.percent(10) {
+            terms.start_by = self.scene.now + self.between(0, 20 * MS);
+        }
         let id = self.scene.core.next_id();
         self.kinds.insert(id, kind);
         self.scene.fx.announce(id, items, open);
@@ -83,6 +90,7 @@ impl Sim {
             chunk,
             stop_on_failure,
             profile: kind,
+            terms,
         };
         match self
             .scene

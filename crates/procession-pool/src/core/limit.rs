@@ -1,0 +1,116 @@
+//! How long items may run, and how long they may wait to begin; must not touch an item whose reply has been counted.
+//!
+//! An item with a limit travels alone, so that its start is the start of its frame and nobody shares its end. The core does
+//! not know when an item begins. It looks once the limit has passed since the item became its worker's oldest: that cannot
+//! be too late by more than the look itself, for it began then or later. If it has begun, the next look is at its end; if
+//! not, the limit from then on. So there are two or three looks at an item that overruns, and none at most others.
+
+use std::cmp::Reverse;
+
+use super::alarm::NEVER;
+use super::job::Stop;
+use super::{Cancelled, Core, Effects, JobId, Nanos, Slot};
+
+/// Deadlines of jobs that are over are thrown away when there are more than so many.
+const STALE: usize = 64;
+
+impl Core {
+    /// The worker's oldest frame may be another one than before: notes when to look at its limit, if it has one.
+    pub(super) fn watch_oldest(&mut self, slot: usize, now: Nanos) {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        let Some(oldest) = worker.frames.front().filter(|_| worker.due == NEVER) else {
+            return;
+        };
+        let limit = self.jobs.get(oldest.job).map_or(NEVER, |job| job.limit);
+        if limit != NEVER {
+            worker.due = now.saturating_add(limit);
+            worker.began = None;
+            worker.spared = false;
+            self.alarm = self.alarm.min(worker.due);
+        }
+    }
+
+    /// The limit has passed since the last look, and replies were counted.
+    pub(super) fn check_limit(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        worker.due = NEVER;
+        let Some(oldest) = worker.frames.front().copied() else {
+            return;
+        };
+        let Some(limit) = self.jobs.get(oldest.job).map(|job| job.limit) else {
+            return;
+        };
+        if limit == NEVER {
+            return;
+        }
+        // The first answer stands: a worker cannot put its end off.
+        let place = Slot(slot as u32);
+        let began = worker
+            .began
+            .or_else(|| fx.begun_at(place, oldest.job, oldest.first))
+            .map(|at| at.clamp(oldest.sent, now));
+        worker.began = began;
+        let end = began.unwrap_or(now).saturating_add(limit);
+        if end > now {
+            worker.due = end;
+        } else if self.is_past_its_oldest(slot, fx) {
+            if let Some(worker) = self.workers.get_mut(slot) {
+                worker.due = now;
+            }
+        } else {
+            self.overrun(slot, now - began.unwrap_or(now), limit, fx);
+        }
+    }
+
+    /// Resolves the item the worker is at, and ends the worker.
+    fn overrun(&mut self, slot: usize, ran: Nanos, limit: Nanos, fx: &mut impl Effects) {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return;
+        };
+        let before = worker.waiting();
+        let Some(frame) = worker.frames.pop_front() else {
+            return;
+        };
+        self.waiting = self.waiting + worker.waiting() - before;
+        let items = frame.first..frame.first + frame.count;
+        for item in items {
+            fx.timed_out(frame.job, item, Slot(slot as u32), ran, limit);
+        }
+        self.counters.timed_out += u64::from(frame.count);
+        if let Some(job) = self.jobs.get_mut(frame.job) {
+            job.unresolved -= frame.count;
+        }
+        self.end_worker(slot, fx);
+        self.after_loss(frame.job, fx);
+    }
+
+    /// The items of this job have to begin by then.
+    pub(super) fn begin_by(&mut self, id: JobId, when: Nanos) {
+        if self.expiries.len() > STALE.max(4 * self.jobs.len()) {
+            let jobs = &self.jobs;
+            self.expiries.retain(|next| jobs.get(next.0.1).is_some());
+        }
+        self.expiries.push(Reverse((when, id)));
+        self.alarm = self.alarm.min(when);
+    }
+
+    /// What has not begun by its time does not begin.
+    pub(super) fn expire(&mut self, now: Nanos, fx: &mut impl Effects) {
+        while let Some(&Reverse((when, id))) = self.expiries.peek()
+            && when <= now
+        {
+            self.expiries.pop();
+            match self.jobs.get(id).map(|job| job.stop) {
+                Some(Stop::Never | Stop::OnFailure) => {
+                    self.stop_job(id, Cancelled::Expired, fx);
+                    self.settle(id, fx);
+                }
+                Some(Stop::Stopped(_)) | None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a call is held to: how long it may run, how long it may wait. It must not submit anything.
+
+use std::time::Duration;
+
+use procession_worker::handle::now_ns;
+use procession_worker::{TaskError, TaskErrorKind};
+
+use crate::call::Call;
+use crate::core::Terms;
+
+impl<F: Copy> Call<'_, F> {
+    /// Ends what runs longer than this: a call, or each item of a map on its own. Instead of the
+    /// [pool's](crate::PoolBuilder::task_timeout), if it has one.
+    ///
+    /// The time counts from the item's start in its worker, on the monotonic clock; waiting for a worker is no part of
+    /// it. A result that arrives first stands. Otherwise the outcome is an error of kind `TimedOut`, at once, and the
+    /// worker gets SIGTERM, SIGKILL a tenth of a second later, and is replaced. Nothing else ends with it: items with a
+    /// limit travel one by one, whatever [`Call::chunk_size`] says, and calls behind it go elsewhere.
+    ///
+    /// Zero makes the call fail with an error of kind `InvalidOption`. In an inline pool there is nobody to end it.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// fn wait(ms: u64) -> u64 { std::thread::sleep(Duration::from_millis(ms)); ms }
+    ///
+    /// let pool = Pool::new(2)?;
+    /// let call = pool.call(wait).timeout(Duration::from_millis(200));
+    /// assert_eq!(call.apply((1,))?, 1);
+    /// let each = call.try_map([1, 60_000, 2]);
+    /// let error = each[1].as_ref().unwrap_err();
+    /// assert_eq!(error.kind(), TaskErrorKind::TimedOut);
+    /// assert_eq!(error.time_limit(), Some(Duration::from_millis(200)));
+    /// assert_eq!((each[0].as_ref().ok(), each[2].as_ref().ok()), (Some(&1), Some(&2)));
+    ///
+    /// let none = pool.call(wait).timeout(Duration::ZERO).apply((1,));
+    /// assert_eq!(none.unwrap_err().kind(), TaskErrorKind::InvalidOption);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Gives up what has not begun in this time, counted from the submission: a call, or each item of a map.
+    ///
+    /// Its outcome is an error of kind `Expired`, and no worker is ended for it. What has begun runs to its end. Zero
+    /// makes the call fail with an error of kind `InvalidOption`; an inline pool begins at once.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::new(1)?;
+    /// let busy = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+    /// let waits = pool.call(|x: u32| x).queue_deadline(Duration::from_millis(20)).apply((1,));
+    /// assert_eq!(waits.unwrap_err().kind(), TaskErrorKind::Expired);
+    /// assert!(busy.cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue_deadline(mut self, wait: Duration) -> Self {
+        self.queue_deadline = Some(wait);
+        self
+    }
+
+    /// What the items are held to, or which option has no meaning.
+    pub(crate) fn terms(&self) -> Result<Terms, &'static str> {
+        let mut terms = Terms {
+            limit: self.pool.task_limit,
+            ..Terms::default()
+        };
+        if let Some(limit) = self.timeout {
+            if limit.is_zero() {
+                return Err("timeout must be above 0");
+            }
+            terms.limit = nanos(limit);
+        }
+        if let Some(wait) = self.queue_deadline {
+            if wait.is_zero() {
+                return Err("queue_deadline must be above 0");
+            }
+            terms.start_by = now_ns().saturating_add(nanos(wait));
+        }
+        Ok(terms)
+    }
+}
+
+/// A length of time as the scheduler counts it; what is beyond its clock is for ever.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn invalid_option(name: &'static str, what: &str) -> TaskError {
+    TaskError::new(TaskErrorKind::InvalidOption, name).with_detail(what)
+}
