@@ -117,12 +117,9 @@ impl<'p, F: Copy> Call<'p, F> {
                 return Source::ready(Err(error), e.name());
             }
         };
-        let terms = match self.terms() {
+        let terms = match self.terms(task.name()) {
             Ok(terms) => terms,
-            Err(what) => {
-                let error = invalid_option(task.name(), what);
-                return Source::ready(Err(error), task.name());
-            }
+            Err(error) => return Source::ready(Err(error), task.name()),
         };
         let limits = self.pool.limits();
         let mut item = SCRATCH.take();
@@ -355,9 +352,7 @@ impl<'p, F: Copy> Call<'p, F> {
             chunk,
             stop_on_failure,
             profile: 0,
-            terms: self
-                .terms()
-                .map_err(|what| invalid_option(task.name(), what))?,
+            terms: self.terms(task.name())?,
         };
         let (payload, cell) = (Payload::Many(Vec::new()), Cell::pending_map());
         let handed = Handed {

@@ -65,20 +65,20 @@ impl<F: Copy> Call<'_, F> {
     }
 
     /// What the items are held to, or which option has no meaning.
-    pub(crate) fn terms(&self) -> Result<Terms, &'static str> {
+    pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
         let mut terms = Terms {
             limit: self.pool.task_limit,
             ..Terms::default()
         };
         if let Some(limit) = self.timeout {
             if limit.is_zero() {
-                return Err("timeout must be above 0");
+                return Err(invalid_option(name, "timeout must be above 0"));
             }
             terms.limit = nanos(limit);
         }
         if let Some(wait) = self.queue_deadline {
             if wait.is_zero() {
-                return Err("queue_deadline must be above 0");
+                return Err(invalid_option(name, "queue_deadline must be above 0"));
             }
             terms.start_by = now_ns().saturating_add(nanos(wait));
         }
