@@ -66,6 +66,8 @@ pub(crate) fn replies_twice(rogue: &mut Rogue) {
         }
         rogue.ring();
     }
+    // Nothing more was asked, or the machine is busy: a call that comes now must not look like one that takes long.
+    prologue::exit_now(1);
 }
 
 pub(crate) fn replies_unasked(rogue: &mut Rogue) {
@@ -84,6 +86,7 @@ pub(crate) fn replies_unasked(rogue: &mut Rogue) {
         (0..200).for_each(|_| rogue.forge());
         rogue.ring();
     }
+    prologue::exit_now(1);
 }
 
 /// Answers calls that it has not begun, so that they may be taken back and run elsewhere as well.
