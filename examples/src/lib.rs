@@ -8,6 +8,7 @@
 //! | `results_one_by_one` | `get` inside the loop, and why nothing overlaps |
 //! | `results_collected` | handles in a list, results afterwards |
 //! | `globals_not_shared` | each process has its own globals |
+//! | `first_primes` | an endless iterator through a pool, read as far as it is needed |
 //! | `five_hundred` | 500 processes against a pool of eight |
 //! | `crash_proof` | inputs that abort, crash, panic, exit or never end |
 //! | `steady_flow` | back-pressure and callbacks |

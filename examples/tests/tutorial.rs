@@ -241,3 +241,23 @@ fn five_hundred_takes_other_numbers() {
         "{ended:?}"
     );
 }
+
+#[test]
+fn first_primes_reads_an_endless_iterator_as_far_as_it_needs() {
+    let ended = program(env!("CARGO_BIN_EXE_first_primes"))
+        .args(["1000000", "20"])
+        .run()
+        .code(0);
+    let lines = ended.lines();
+    let (last, primes) = lines.split_last().expect("lines");
+    let primes: Vec<u64> = primes.iter().map(|line| line.parse().unwrap()).collect();
+    let is_prime = |n: &u64| (2..=1_001).all(|divisor| !n.is_multiple_of(divisor));
+    let expected: Vec<u64> = (1_000_001..).filter(is_prime).take(20).collect();
+    assert_eq!(primes, expected);
+    let tested = expected[19] - 1_000_000;
+    assert!(
+        last.starts_with(&format!("{tested} numbers tested, ")),
+        "{last}"
+    );
+    assert!(number_after(last, "tested,") >= tested);
+}

@@ -16,6 +16,7 @@ use crate::core::{Chunk, JobId, JobSpec};
 use crate::driver::{
     Shared, Submission, parts::KEEP_SPARE, parts::Payload, parts::Segment, payload_of, single,
 };
+use crate::here::run_here;
 use crate::map::{Collector, Encoder, encode_error};
 use crate::options::invalid_option;
 use crate::pool::Pool;
@@ -35,8 +36,9 @@ use crate::submit::Admission;
 #[must_use = "nothing runs until a verb such as `map` or `apply` is called"]
 pub struct Call<'p, F> {
     pub(crate) pool: &'p Pool,
-    task: F,
-    chunk: Option<usize>,
+    pub(crate) task: F,
+    pub(crate) chunk: Option<usize>,
+    pub(crate) buffer: Option<usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) queue_deadline: Option<Duration>,
 }
@@ -51,6 +53,7 @@ impl<'p, F: Copy> Call<'p, F> {
             pool,
             task,
             chunk: None,
+            buffer: None,
             timeout: None,
             queue_deadline: None,
         }
@@ -174,9 +177,7 @@ impl<'p, F: Copy> Call<'p, F> {
             waits,
         } = handed;
         if !shared.is_ours() {
-            let text = "this pool is a copy made by fork; only the original process can use it";
-            let error = TaskError::new(TaskErrorKind::Closed, task.name()).with_detail(text);
-            return admission.refused(error, task.name());
+            return admission.refused(forked(task.name()), task.name());
         }
         let cell = Arc::new(cell);
         let submission = Submission {
@@ -184,6 +185,7 @@ impl<'p, F: Copy> Call<'p, F> {
             payload,
             spec,
             cell: Arc::clone(&cell),
+            base: 0,
             waits,
         };
         match admission.submit(shared, submission, spare) {
@@ -199,18 +201,8 @@ impl<'p, F: Copy> Call<'p, F> {
         }
     }
 
-    /// Runs a call in this thread, by the same path of bytes as a worker would.
     fn run_inline(&self, task: TaskRef, item: &[u8], limits: &Limits) -> Source {
-        if !self.pool.is_open() {
-            let error = TaskError::new(TaskErrorKind::Closed, task.name());
-            return Source::ready(Err(error), task.name());
-        }
-        let mut output = Vec::new();
-        let args = frame::Items::new(item).next().unwrap_or_default();
-        let outcome = match task.descriptor().call(args, &mut output, limits) {
-            Ok(()) => Ok(Raw::new(&output)),
-            Err(failure) => Err(TaskError::from_failure(task.name(), failure)),
-        };
+        let outcome = run_here(&self.pool.phase, task, item, limits);
         Source {
             max_frame: self.pool.max_frame,
             ..Source::ready(outcome, task.name())
@@ -416,7 +408,9 @@ impl<'p, F: Copy> Call<'p, F> {
                 let failed = source.cell.read(Result::is_err).unwrap_or(true);
                 match source.cell.take() {
                     Some(Ok(raw)) => cell.add_value(done, raw.bytes()),
-                    Some(Err(e)) => cell.add_failure(done, e),
+                    Some(Err(e)) => {
+                        let _ = cell.add_failure(done, e);
+                    }
                     None => {}
                 }
                 done += 1;
@@ -442,6 +436,12 @@ impl<'p, F: Copy> Call<'p, F> {
             encoder,
         }
     }
+}
+
+/// The error of what a copy of this process made by `fork` hands in.
+pub(crate) fn forked(name: &'static str) -> TaskError {
+    let text = "this pool is a copy made by fork; only the original process can use it";
+    TaskError::new(TaskErrorKind::Closed, name).with_detail(text)
 }
 
 /// An encoded submission on its way to the driver.

@@ -53,6 +53,9 @@ pub(crate) struct Arrived {
     pub(crate) failed: Vec<(u32, TaskError)>,
 }
 
+/// What an arrival is to somebody: `None` for a map, which is waited for as a whole; for a stream, whom to wake.
+pub(crate) type Told = Option<Vec<Thread>>;
+
 #[derive(Debug)]
 enum Outcome {
     Nothing,
@@ -68,6 +71,10 @@ pub(crate) struct Wakes {
 }
 
 impl Wakes {
+    pub(crate) fn add(&mut self, mut threads: Vec<Thread>) {
+        self.threads.append(&mut threads);
+    }
+
     /// Wakes everyone. A waker is user code: it may panic or call back into the pool.
     pub(crate) fn perform(self) {
         for thread in self.threads {
@@ -131,6 +138,8 @@ pub(crate) struct Cell {
     /// So many readers get a copy of the outcome, the one after them takes it. Changed under the lock alone.
     copies: AtomicU32,
     cancelled: AtomicBool,
+    /// Of a stream: done whenever something has arrived.
+    stream: bool,
     inner: Mutex<Inner>,
 }
 
@@ -141,6 +150,15 @@ impl Cell {
 
     pub(crate) fn pending_map() -> Cell {
         Cell::with(false, Outcome::Many(Arrived::default()))
+    }
+
+    /// For items that come one after another without end: "done" means that something is there to be taken, and
+    /// taking it makes the cell pending again.
+    pub(crate) fn pending_stream() -> Cell {
+        Cell {
+            stream: true,
+            ..Cell::pending_map()
+        }
     }
 
     pub(crate) fn ready(outcome: Result<Raw, TaskError>) -> Cell {
@@ -156,6 +174,7 @@ impl Cell {
             done: AtomicBool::new(done),
             copies: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
+            stream: false,
             inner: Mutex::new(inner),
         }
     }
@@ -164,7 +183,8 @@ impl Cell {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True once the outcome is complete; it never becomes false again, but for a signal.
+    /// True once the outcome is complete; it never becomes false again, but for a signal, and for a stream whose news were
+    /// taken.
     pub(crate) fn is_done(&self) -> bool {
         self.done.load(Ordering::Acquire)
     }
@@ -187,22 +207,34 @@ impl Cell {
     }
 
     /// Adds the reply frames of `count` items from `first` on.
-    pub(crate) fn add_run(&self, first: u32, count: u32, frames: &[u8]) {
-        if let Outcome::Many(arrived) = &mut self.lock().outcome {
+    pub(crate) fn add_run(&self, first: u32, count: u32, frames: &[u8]) -> Told {
+        let mut inner = self.lock();
+        if let Outcome::Many(arrived) = &mut inner.outcome {
             arrived.runs.push((first, count));
             arrived.frames.extend_from_slice(frames);
         }
+        self.tell(inner)
     }
 
     /// Adds one item's value, for a map run in the caller.
     pub(crate) fn add_value(&self, item: u32, value: &[u8]) {
-        self.add_run(item, 1, &reply_frame(value));
+        let _ = self.add_run(item, 1, &reply_frame(value));
     }
 
-    pub(crate) fn add_failure(&self, item: u32, error: TaskError) {
-        if let Outcome::Many(arrived) = &mut self.lock().outcome {
+    pub(crate) fn add_failure(&self, item: u32, error: TaskError) -> Told {
+        let mut inner = self.lock();
+        if let Outcome::Many(arrived) = &mut inner.outcome {
             arrived.failed.push((item, error));
         }
+        self.tell(inner)
+    }
+
+    fn tell(&self, mut inner: MutexGuard<'_, Inner>) -> Told {
+        self.stream.then(|| {
+            self.done.store(true, Ordering::Release);
+            let sleepers = inner.sleepers.as_mut();
+            sleepers.map_or_else(Vec::new, |s| std::mem::take(&mut s.threads))
+        })
     }
 
     /// As [`Cell::set`] and [`Cell::finish`] in one.
@@ -214,12 +246,15 @@ impl Cell {
         self.end(inner, wakes);
     }
 
-    /// Marks the outcome complete, notes whom to wake, and passes on what hangs on it.
+    /// Marks the outcome complete, notes whom to wake, and passes on what hangs on it. A stream is never complete.
     pub(crate) fn finish(self: &Arc<Self>, wakes: &mut Wakes) {
         self.end(self.lock(), wakes);
     }
 
     fn end(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
+        if self.stream {
+            return;
+        }
         self.done.store(true, Ordering::Release);
         if let Some(sleepers) = inner.sleepers.take() {
             drop(inner);
@@ -321,7 +356,11 @@ impl Cell {
 
     /// Takes what has arrived of a map.
     pub(crate) fn take_arrived(&self) -> Arrived {
-        match &mut self.lock().outcome {
+        let mut inner = self.lock();
+        if self.stream {
+            self.done.store(false, Ordering::Release);
+        }
+        match &mut inner.outcome {
             Outcome::Many(arrived) if self.is_to_copy() => arrived.clone(),
             Outcome::Many(arrived) => std::mem::take(arrived),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),

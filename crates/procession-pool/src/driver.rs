@@ -10,6 +10,7 @@ pub(crate) mod parts;
 mod room;
 mod seats;
 mod shutdown;
+pub(crate) mod stream;
 mod wait;
 
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -95,6 +96,8 @@ pub(crate) struct Submission {
     pub(crate) payload: Payload,
     pub(crate) spec: JobSpec,
     pub(crate) cell: Arc<Cell>,
+    /// See [`JobData::base`].
+    pub(crate) base: u32,
     /// The submitting thread is about to wait for it.
     pub(crate) waits: bool,
 }
@@ -242,6 +245,7 @@ impl Driver {
             payload,
             mut spec,
             cell,
+            base,
             ..
         } = submission;
         spec.profile = self.profile(task);
@@ -257,6 +261,7 @@ impl Driver {
                 id,
                 payload,
                 cell,
+                base,
             },
         );
         let job = self.core.submit(spec, now, &mut self.parts);

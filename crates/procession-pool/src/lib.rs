@@ -35,6 +35,10 @@
 //!     assert_eq!(pool.map(|x: u64| x + 1, 0..5)?, [1, 2, 3, 4, 5]);
 //!     assert_eq!(pool.starmap(area, [(1, 2), (3, 4)])?, [2, 12]);
 //!
+//!     // Results one by one, of an input without end: it is read only a little ahead of what you take.
+//!     let cubes: Result<Vec<u64>, _> = pool.imap(|n: u64| n * n * n, 1..).take(3).collect();
+//!     assert_eq!(cubes?, [1, 8, 27]);
+//!
 //!     // Results as they complete.
 //!     let handles: Vec<_> = (0..4).map(|n: u64| pool.apply_async(area, (n, n))).collect();
 //!     for (index, outcome) in as_completed(handles) {
@@ -77,11 +81,12 @@
 //! | runs longer than its [limit](Call::timeout) | `TimedOut`, with the limit and the time run | is replaced |
 //! | has not begun by its [queue deadline](Call::queue_deadline) | `Expired` | – |
 //! | is [cancelled](AsyncResult::cancel) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
+//! | had not begun when its [`Imap`] was dropped | none: nobody can ask | – |
 //! | is open when the pool is [terminated](Pool::terminate) or dropped | `Terminated` | is ended |
 //! | comes after [`close`](Pool::close) or `terminate`, or from a forked copy of this program | `Closed` | – |
 //! | finds that no worker can be started, or no initializer succeeds | `Broken`, with the reason | – |
 //! | runs in a worker that says what no worker says | `Protocol` | is killed and replaced |
-//! | has an option without meaning: a chunk or a time of 0 | `InvalidOption` | – |
+//! | has an option without meaning: a chunk, a buffer or a time of 0 | `InvalidOption` | – |
 //!
 //! The kinds are those of [`TaskErrorKind`]; the text of a
 //! [`TaskError`] is the whole story in one sentence.
@@ -111,12 +116,16 @@ mod callbacks;
 mod cell;
 mod core;
 mod driver;
+mod here;
+mod imap;
+mod lazy;
 mod map;
 mod options;
 mod pool;
 mod result;
 mod scope;
 mod stats;
+mod stream;
 mod submit;
 mod then;
 mod waits;
@@ -126,9 +135,11 @@ pub use procession_worker::{cancelled, init, init_before_main};
 
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::Call;
+pub use imap::{Imap, ImapUnordered};
 pub use pool::Pool;
 pub use result::AsyncResult;
 pub use stats::{PoolStats, WorkerStats};
+pub use stream::Items;
 pub use submit::SubmitError;
 pub use then::CallThen;
 pub use waits::{Unfinished, as_completed, as_completed_timeout, wait_all, wait_any};

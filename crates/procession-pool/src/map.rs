@@ -218,7 +218,8 @@ impl<R: DeserializeOwned> Collector<R> {
     }
 }
 
-fn complete(error: TaskError, item: usize, source: &Source) -> TaskError {
+/// The error with its place in the input and the number of its task.
+pub(crate) fn complete(error: TaskError, item: usize, source: &Source) -> TaskError {
     let error = error.with_item(item);
     match source.id {
         Some(id) => error.with_id(id),

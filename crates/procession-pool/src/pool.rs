@@ -24,6 +24,16 @@ const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const TERMINATED: u8 = 2;
 
+/// How far a pool is in its life; what outlives the pool keeps a copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) == OPEN
+    }
+}
+
 /// Worker processes that run tasks.
 ///
 /// A task is any `fn` item or non-capturing closure of up to eight parameters; its arguments and result travel
@@ -50,7 +60,7 @@ pub struct Pool {
     /// `None` for a pool of no workers, which runs tasks in the caller.
     pub(crate) shared: Option<Arc<Shared>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    phase: AtomicU8,
+    pub(crate) phase: Phase,
     pub(crate) max_frame: usize,
     /// The time limit of calls that name none, in nanoseconds.
     pub(crate) task_limit: u64,
@@ -80,7 +90,7 @@ impl Pool {
         Pool {
             shared,
             thread: Mutex::new(thread),
-            phase: AtomicU8::new(OPEN),
+            phase: Phase::default(),
             max_frame,
             task_limit: u64::MAX,
         }
@@ -287,6 +297,7 @@ impl Pool {
     pub fn close(&self) {
         let _ = self
             .phase
+            .0
             .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
         if let Some(shared) = self.ours() {
             shared.close();
@@ -310,7 +321,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn terminate(&self) {
-        self.phase.store(TERMINATED, Ordering::Release);
+        self.phase.0.store(TERMINATED, Ordering::Release);
         if let Some(shared) = self.ours() {
             shared.terminate();
         }
@@ -346,7 +357,7 @@ impl Pool {
     }
 
     fn join_deadline(&self, deadline: Option<Instant>) -> Result<bool, Error> {
-        if self.phase.load(Ordering::Acquire) == OPEN {
+        if self.phase.is_open() {
             return Err(Error::message(
                 "cannot join a pool that is neither closed nor terminated: call close or terminate first",
             ));
@@ -421,7 +432,7 @@ impl Pool {
     }
 
     pub(crate) fn is_open(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == OPEN
+        self.phase.is_open()
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -440,10 +451,10 @@ impl Pool {
 /// Terminates the pool unless it has ended; bounded.
 impl Drop for Pool {
     fn drop(&mut self) {
+        self.terminate();
         let Some(shared) = self.ours().cloned() else {
             return;
         };
-        self.terminate();
         let deadline = Instant::now() + DROP_BOUND;
         // A callback that drops its pool is the last one that can wait for callbacks.
         let _ = self.await_workers(&shared, Some(deadline))

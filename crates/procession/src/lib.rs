@@ -129,6 +129,7 @@ pub use procession_worker::{active_children, current_process, parent_process};
 pub use procession_pool::{
     AsyncResult, Call, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
 };
+pub use procession_pool::{Imap, ImapUnordered, Items};
 pub use procession_pool::{PoolStats, WorkerStats};
 pub use procession_pool::{as_completed, as_completed_timeout, wait_all, wait_any};
 

@@ -155,15 +155,31 @@ fn forks() {
     finished.wait();
     until_running(&pool, 1);
     let pids = pool.worker_pids();
+    let lazy_pool = Pool::new(2).unwrap();
+    let call = || lazy_pool.call(sleeps_for).buffer_size(2);
+    let (mut lazy, mut lazy_too) = (call().imap(0..3), call().imap_unordered(0..3));
+    assert_eq!(
+        (
+            lazy.next().unwrap().unwrap(),
+            lazy_too.next().unwrap().unwrap()
+        ),
+        (0, 0)
+    );
     for how in ["uses", "drops", "exits"] {
         let handle = pool.apply_async(sleeps, ());
         // SAFETY: the copy runs this thread alone; it calls nothing but the library under test.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let ok = match how {
-                "uses" => is_inert(&pool, handle),
+                "uses" => {
+                    let closed = |one: Result<u32, procession::TaskError>| {
+                        one.is_err_and(|error| error.kind() == TaskErrorKind::Closed)
+                    };
+                    let rest = lazy.map(closed).chain(lazy_too.map(closed));
+                    is_inert(&pool, handle) && rest.collect::<Vec<_>>() == [true; 4]
+                }
                 "drops" => {
-                    drop((pool, running, finished, handle));
+                    drop((pool, running, finished, handle, lazy, lazy_too));
                     true
                 }
                 _ => std::process::exit(0),
@@ -177,11 +193,22 @@ fn forks() {
         assert_eq!(status, 0, "{how}: the copy found everything inert");
         assert_eq!(pool.worker_pids(), pids, "{how}: and harmed nothing");
     }
+    lazy_pool.terminate();
+    assert_eq!(lazy.chain(lazy_too).filter(Result::is_err).count(), 4);
+    lazy_pool.join().unwrap();
     assert!(!running.ready());
     assert_eq!(finished.get().unwrap(), 2);
     pool.terminate();
     pool.join().unwrap();
     assert_eq!(running.get().unwrap_err().kind(), TaskErrorKind::Terminated);
+}
+
+/// The first item at once, the others not soon.
+fn sleeps_for(item: u32) -> u32 {
+    if item > 0 {
+        sleeps();
+    }
+    item
 }
 
 fn is_inert(pool: &Pool, handle: AsyncResult<()>) -> bool {
@@ -195,6 +222,7 @@ fn is_inert(pool: &Pool, handle: AsyncResult<()>) -> bool {
             .try_map(|_: u32| (), 0..3)
             .into_iter()
             .all(|one| kind(one) == closed)
+        && pool.imap(|_: u32| (), 0..3).all(|one| kind(one) == closed)
         && Pool::new(1).is_err_and(|error| error.is_forked());
     let says_nothing = pool.worker_pids().is_empty()
         && pool.stats().workers.is_empty()

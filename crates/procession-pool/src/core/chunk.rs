@@ -45,6 +45,7 @@ pub(super) fn size(chunk: Chunk, growth: Growth, item: u32, left: Left, workers:
         Chunk::Fixed(size) => size.max(1),
         Chunk::Auto if queued <= 1 => 1,
         Chunk::Auto => {
+            let aim = aim(item);
             let item = Nanos::from(item.max(1));
             let shares = if open {
                 workers
@@ -53,10 +54,15 @@ pub(super) fn size(chunk: Chunk, growth: Growth, item: u32, left: Left, workers:
             };
             let share = queued.div_ceil(shares.max(1));
             let worth_cutting = (FLOOR / item) as u32;
-            let aim = (AIM / item) as u32;
             aim.min(share.max(worth_cutting)).min(growth.limit()).max(1)
         }
+        Chunk::AtMost(most) => aim(item).min(most).max(1),
     }
+}
+
+/// Items that together take about [`AIM`]; 0 for one that takes longer.
+pub(super) fn aim(item: u32) -> u32 {
+    (AIM / Nanos::from(item.max(1))) as u32
 }
 
 #[cfg(test)]
@@ -102,6 +108,17 @@ mod tests {
     fn long_and_unmeasured_items_travel_alone() {
         assert_eq!(auto(200, 500_001, 1_000, 4), 1);
         assert_eq!(auto(200, u32::MAX, 1_000, 4), 1);
+    }
+
+    #[test]
+    fn a_stream_s_chunks_follow_the_work_whatever_is_queued() {
+        let (queued, open) = (1, false);
+        let left = Left { queued, open };
+        let most = |most, item| size(Chunk::AtMost(most), Growth(0), item, left, 4);
+        assert_eq!(most(16, 1_000), 16);
+        assert_eq!(most(1_000, 1_000), 500);
+        assert_eq!(most(1_000, u32::MAX), 1);
+        assert_eq!(most(0, 1), 1);
     }
 
     #[test]

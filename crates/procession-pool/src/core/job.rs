@@ -25,6 +25,8 @@ pub(crate) enum Chunk {
     Auto,
     /// So many; the last frame of the job, and a frame the link cuts, may be shorter. 0 counts as 1.
     Fixed(u32),
+    /// As `Auto`, but at most so many, and no even share of what is queued: more of the same follows in other jobs.
+    AtMost(u32),
 }
 
 /// What a job's items are held to; nothing by default.

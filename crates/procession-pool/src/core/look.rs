@@ -1,5 +1,6 @@
 //! Questions the driver asks to place its bells; must not change anything.
 
+use super::chunk;
 use super::profile::UNKNOWN;
 use super::reactor::Core;
 use super::{JobId, Nanos, Slot};
@@ -26,6 +27,11 @@ impl Core {
             .frames
             .iter()
             .rposition(|frame| frame.job == job)
+    }
+
+    /// How many items of this function together make a chunk worth sending; at least 1.
+    pub(crate) fn worth_sending(&self, profile: u32) -> u32 {
+        chunk::aim(self.profiles.estimate(profile)).max(1)
     }
 
     /// How long one item of this job is expected to run, once its function is known.

@@ -39,6 +39,21 @@ impl Core {
         true
     }
 
+    /// Cancels several jobs as `cancel` does one; nothing of any of them is handed out meanwhile.
+    pub(crate) fn cancel_all(&mut self, ids: &[JobId], now: Nanos, fx: &mut impl Effects) {
+        for &id in ids {
+            if let Some(job) = self.jobs.get_mut(id) {
+                job.open = false;
+                self.stop_job(id, Cancelled::ByOwner, fx);
+            }
+        }
+        for &id in ids {
+            self.settle(id, fx);
+        }
+        self.pump(now, fx);
+        self.steal(now, fx);
+    }
+
     /// Cancels the job's queued items and those in frames not begun. The caller settles the job and pumps.
     pub(super) fn stop_job(&mut self, id: JobId, why: Cancelled, fx: &mut impl Effects) {
         let Some(job) = self.jobs.get_mut(id) else {

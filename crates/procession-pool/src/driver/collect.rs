@@ -90,13 +90,18 @@ impl Driver {
             // A cancelled job is over: its late replies are nobody's.
             if let Some(data) = parts.known_job(job) {
                 failures += errors;
-                match data.payload {
-                    Payload::Many(_) => data.cell.add_run(first, count, frames),
+                let told = match data.payload {
+                    Payload::Many(_) => {
+                        let first = data.base.wrapping_add(first);
+                        data.cell.add_run(first, count, frames)
+                    }
                     Payload::Short(_) | Payload::Long(_) => {
                         let outcome = data.one_reply(last);
                         parts.arrived = Some((job, outcome));
+                        None
                     }
-                }
+                };
+                parts.tell(told);
             }
             if count == left
                 && let Some(worker) = parts.seat(slot).and_then(|s| s.worker.as_mut())

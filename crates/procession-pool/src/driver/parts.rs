@@ -13,7 +13,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 
-use crate::cell::{Cell, Raw, Wakes};
+use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
 
 /// Time between SIGTERM and SIGKILL for a worker that is to end at once.
@@ -88,6 +88,8 @@ pub(crate) struct JobData {
     pub(crate) id: TaskId,
     pub(crate) payload: Payload,
     pub(crate) cell: Arc<Cell>,
+    /// What the job's first item is called in the cell, which several jobs share if they are parts of one stream.
+    pub(crate) base: u32,
 }
 
 impl JobData {
@@ -104,11 +106,12 @@ impl JobData {
         }
     }
 
-    fn fail(&self, item: u32, error: TaskError) {
+    fn fail(&self, item: u32, error: TaskError) -> Told {
         if self.is_map() {
-            self.cell.add_failure(item, error);
+            self.cell.add_failure(self.base.wrapping_add(item), error)
         } else {
             self.cell.set(Err(error));
+            None
         }
     }
 }
@@ -163,7 +166,7 @@ pub(crate) struct Parts {
     pub(crate) broken: Option<String>,
     /// The outcome of the plain call whose reply the scheduler is being told of.
     pub(crate) arrived: Option<(JobId, Result<Raw, TaskError>)>,
-    /// A job has ended, which a sleeping drainer wants to know.
+    /// A job has ended or news of a stream came, which a sleeping drainer wants to know.
     pub(crate) changed: bool,
     /// Something the pool's own thread has to look at.
     pub(crate) call_loop: bool,
@@ -210,6 +213,15 @@ impl Parts {
 
     pub(crate) fn seat(&mut self, slot: Slot) -> Option<&mut Seat> {
         self.seats.get_mut(slot.index())
+    }
+
+    /// Notes whom news of a stream concern, a sleeping drainer among them.
+    #[inline]
+    pub(crate) fn tell(&mut self, told: Told) {
+        if let Some(threads) = told {
+            self.wakes.add(threads);
+            self.changed = true;
+        }
     }
 
     /// Marks a worker's link for the next flush.
@@ -324,7 +336,8 @@ impl Effects for Parts {
                 error = error.with_detail(violation);
             }
         }
-        data.fail(item, error);
+        let told = data.fail(item, error);
+        self.tell(told);
     }
 
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<u64> {
@@ -359,6 +372,7 @@ impl Effects for Parts {
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
         let broken = self.broken.clone();
         let Some(data) = self.job(job) else { return };
+        let mut told = None;
         for item in first..first + count {
             let error = match why {
                 Cancelled::StoppedByFailure | Cancelled::ByOwner => {
@@ -374,8 +388,11 @@ impl Effects for Parts {
                     }
                 }
             };
-            data.fail(item, error);
+            // Whoever waits is named once: with the first of them.
+            let news = data.fail(item, error);
+            told = told.or(news);
         }
+        self.tell(told);
     }
 
     fn tell_cancelled(&mut self, to: Slot, job: JobId) {

@@ -175,6 +175,31 @@ fn owner_cancels_an_open_job() {
 }
 
 #[test]
+fn jobs_cancelled_together_begin_nothing_of_each_other() {
+    let mut scene = Scene::ready(1);
+    scene.known(30 * US);
+    let chunk = Chunk::AtMost(4);
+    let parts: Vec<_> = (0..3)
+        .map(|_| scene.submit(JobSpec { chunk, ..map(8) }))
+        .collect();
+    let other = scene.submit(map(3));
+    scene.begin(0);
+    let sends = scene.fx.sends;
+    scene.cancel_all(&parts);
+    assert_eq!(scene.fx.outcomes(parts[1]), [BY_OWNER; 8]);
+    assert_eq!(scene.fx.outcomes(parts[2]), [BY_OWNER; 8]);
+    let of_other = |frame: &super::fake::Sent| frame.job == other;
+    assert!(scene.fx.links[0].frames.iter().skip(1).all(of_other));
+    assert!(scene.fx.sends <= sends + 3);
+    scene.cancel_all(&parts);
+    scene.run();
+    assert_eq!(scene.fx.outcomes(parts[0])[..4], [Done; 4]);
+    assert_eq!(scene.fx.outcomes(parts[0])[4..], [BY_OWNER; 4]);
+    assert_eq!(scene.fx.outcomes(other), [Done; 3]);
+    scene.end();
+}
+
+#[test]
 fn cancelled_job_frees_the_worker_that_had_not_begun_it() {
     let mut scene = Scene::ready(1);
     let job = scene.submit(map(1));

@@ -27,6 +27,9 @@ enum Step {
     Revoke {
         pick: usize,
     },
+    CancelFrom {
+        pick: usize,
+    },
     Start,
     FailStart,
     Ready {
@@ -69,6 +72,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
+        1 => any::<usize>().prop_map(|pick| Step::CancelFrom { pick }),
         4 => Just(Step::Start),
         1 => Just(Step::FailStart),
         4 => slot.clone().prop_map(|slot| Step::Ready { slot }),
@@ -111,10 +115,10 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             } else if terms == 2 {
                 held_to.start_by = scene.now + 5 * MS;
             }
-            let chunk = if chunk == 0 {
-                Chunk::Auto
-            } else {
-                Chunk::Fixed(chunk)
+            let chunk = match chunk {
+                0 => Chunk::Auto,
+                1 => Chunk::AtMost(3),
+                more => Chunk::Fixed(more - 1),
             };
             jobs.extend(scene.try_submit(JobSpec {
                 items,
@@ -139,6 +143,10 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             if let Some(&job) = jobs.get(pick % jobs.len().max(1)) {
                 scene.revoke(job);
             }
+        }
+        Step::CancelFrom { pick } => {
+            let first = pick % jobs.len().max(1);
+            scene.cancel_all(jobs.get(first..).unwrap_or_default());
         }
         Step::Start if !scene.fx.starts.is_empty() => drop(scene.start_next().slot),
         Step::FailStart if !scene.fx.starts.is_empty() => scene.fail_start(),

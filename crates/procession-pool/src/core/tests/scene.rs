@@ -118,6 +118,16 @@ impl Scene {
         was
     }
 
+    pub(super) fn cancel_all(&mut self, ids: &[JobId]) {
+        for id in ids {
+            if let Some(job) = self.fx.jobs.get_mut(id) {
+                job.open = false;
+            }
+        }
+        self.core.cancel_all(ids, self.now, &mut self.fx);
+        self.check();
+    }
+
     /// Answers the oldest start that was asked for.
     pub(super) fn start_next(&mut self) -> WorkerRef {
         let slot = self.fx.starts.pop_front().expect("a start was asked for");

@@ -1,0 +1,84 @@
+//! Streams: items of one function that come in portions. Each portion is a job of its own, and all of them share one
+//! cell; so a portion's bytes go when its last item does, and a closing pool waits only for what it was given.
+//!
+//! It must never keep a list of a stream's jobs: a stream may have any number of them.
+
+use std::sync::Arc;
+
+use procession_task::descriptor::TaskRef;
+use procession_worker::TaskId;
+use procession_worker::handle::now_ns;
+
+use super::parts::{Payload, Segment};
+use super::room::Load;
+use super::{Shared, Submission};
+use crate::cell::Cell;
+use crate::core::{Chunk, JobId, JobSpec, Refused, Terms};
+
+/// Items of a stream on their way to the workers.
+pub(crate) struct Portion<'a> {
+    pub(crate) task: TaskRef,
+    pub(crate) segment: Segment,
+    pub(crate) items: u32,
+    /// The number of the first item in the stream, modulo 2^32.
+    pub(crate) first: u32,
+    pub(crate) chunk: Chunk,
+    pub(crate) terms: Terms,
+    pub(crate) cell: &'a Arc<Cell>,
+    /// The stream's number, once it has one.
+    pub(crate) id: Option<TaskId>,
+}
+
+/// What the scheduler says to a portion it took.
+pub(crate) struct Taken {
+    pub(crate) id: TaskId,
+    /// How many items make a chunk, as far as known.
+    pub(crate) worth_sending: u32,
+}
+
+impl Shared {
+    /// How many workers the pool has places for.
+    pub(crate) fn seats(&self) -> usize {
+        self.lock().parts.seats.len()
+    }
+
+    /// Hands the next items of a stream to the workers once there is room for them, and collects what there is.
+    pub(crate) fn give(&self, portion: Portion<'_>) -> Result<Taken, Refused> {
+        let mut driver = self.lock_with_room(Load::Job(portion.items));
+        let id = portion.id.unwrap_or(TaskId(driver.next_task));
+        let submission = Submission {
+            task: portion.task,
+            payload: Payload::Many(vec![portion.segment]),
+            spec: JobSpec {
+                items: portion.items,
+                open: false,
+                chunk: portion.chunk,
+                stop_on_failure: false,
+                profile: 0,
+                terms: portion.terms,
+            },
+            cell: Arc::clone(portion.cell),
+            base: portion.first,
+            waits: false,
+        };
+        driver.submit(submission, id)?;
+        driver.collect_all(false, now_ns());
+        let profile = driver.profile(portion.task);
+        let worth_sending = driver.core.worth_sending(profile);
+        self.unlock(driver);
+        Ok(Taken { id, worth_sending })
+    }
+
+    /// Cancels what is left of the stream with this cell: what has begun runs to its end and is discarded.
+    pub(crate) fn cancel_stream(&self, cell: &Arc<Cell>) {
+        let mut driver = self.lock();
+        let jobs = driver.parts.jobs.iter().flatten();
+        let of_stream: Vec<JobId> = jobs
+            .filter(|data| Arc::ptr_eq(&data.cell, cell))
+            .map(|data| data.job)
+            .collect();
+        let super::Driver { core, parts, .. } = &mut *driver;
+        core.cancel_all(&of_stream, now_ns(), parts);
+        self.unlock(driver);
+    }
+}

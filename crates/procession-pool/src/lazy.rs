@@ -1,0 +1,163 @@
+//! The verbs of lazy maps, of the pool and of a call with options. It must never read an item: the iterators do.
+
+use procession_task::descriptor::TaskRef;
+use procession_task::task::{Arguments, Task};
+use procession_worker::{TaskError, TaskErrorKind};
+use serde::de::DeserializeOwned;
+
+use crate::call::Call;
+use crate::imap::{Imap, ImapUnordered};
+use crate::options::invalid_option;
+use crate::pool::Pool;
+use crate::stream::{Flow, Input, Items, Order, Plan, Stream};
+
+impl Pool {
+    /// Applies a task of one parameter to the items lazily: the results in the order of the items, each item's own.
+    ///
+    /// Nothing runs before the first [`next`](Iterator::next). From there on a bounded window of items is ahead of what
+    /// was yielded, so the input may be endless; [`Call::buffer_size`] and [`Call::chunk_size`] set the window and how
+    /// items travel. The input is read on the thread that calls `next`, inside that call. [`Imap`] lists each way an item,
+    /// and the iteration, can end. A task of several arguments takes them as one tuple.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let squares: Result<Vec<u64>, _> = pool.imap(|n: u64| n * n, 1..).take(4).collect();
+    /// assert_eq!(squares?, [1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap<'i, F, T, I>(&self, task: F, items: I) -> Imap<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).imap(items)
+    }
+
+    /// As [`Pool::imap`], but yields each outcome as soon as it is there: a slow item holds no other up.
+    ///
+    /// An error knows the place of its item ([`TaskError::item`]); let the task return what names its value.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let mut squares = Vec::new();
+    /// for outcome in pool.imap_unordered(|n: u64| (n, n * n), 0..100) {
+    ///     let (n, square) = outcome?;
+    ///     assert_eq!(square, n * n);
+    ///     squares.push(square);
+    /// }
+    /// squares.sort();
+    /// assert_eq!(squares, (0..100).map(|n| n * n).collect::<Vec<u64>>());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap_unordered<'i, F, T, I>(
+        &self,
+        task: F,
+        items: I,
+    ) -> ImapUnordered<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.call(task).imap_unordered(items)
+    }
+}
+
+impl<F: Copy> Call<'_, F> {
+    /// Bounds how many items an [`imap`](Call::imap) has taken from its input and not yet yielded; without it,
+    /// twice the number of workers times the size of a chunk. The maps, which take everything, ignore it.
+    ///
+    /// 0 makes the imap yield one error of kind `InvalidOption`.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::cell::Cell;
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let taken = Cell::new(0);
+    /// let numbers = (0..).inspect(|_| taken.set(taken.get() + 1));
+    /// let mut squares = pool.call(|n: u64| n * n).buffer_size(5).imap(numbers);
+    /// assert_eq!(squares.next().expect("endless")?, 0);
+    /// assert!(taken.get() <= 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn buffer_size(mut self, items: usize) -> Self {
+        self.buffer = Some(items);
+        self
+    }
+
+    /// See [`Pool::imap`].
+    pub fn imap<'i, T, I>(&self, items: I) -> Imap<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        Imap(self.stream(items, Order::OfInput))
+    }
+
+    /// See [`Pool::imap_unordered`].
+    pub fn imap_unordered<'i, T, I>(&self, items: I) -> ImapUnordered<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        ImapUnordered(self.stream(items, Order::OfCompletion))
+    }
+
+    fn stream<'i, T, I>(&self, items: I, order: Order) -> Stream<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        match self.plan::<T>() {
+            Ok(plan) => {
+                let items = items.into_iter().map(|item| (item,));
+                let input = Input::new(items, plan.task.name(), self.pool.limits());
+                Stream::new(Box::new(input), plan, order, self.pool)
+            }
+            Err(e) => Stream::failed(e, std::any::type_name::<F>()),
+        }
+    }
+
+    fn plan<T>(&self) -> Result<Plan, TaskError>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+    {
+        let task = TaskRef::of::<F, (T,)>(self.task).map_err(|e| {
+            TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
+        })?;
+        let (workers, portion) = match &self.pool.shared {
+            Some(shared) => (shared.seats(), shared.portion()),
+            None => (0, 1),
+        };
+        let flow = Flow::new(self.chunk, self.buffer, workers)
+            .map_err(|what| invalid_option(task.name(), what))?;
+        Ok(Plan {
+            task,
+            flow: flow.in_portions_of(portion),
+            terms: self.terms(task.name())?,
+            wait: self.queue_deadline,
+        })
+    }
+}

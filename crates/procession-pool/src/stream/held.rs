@@ -1,0 +1,169 @@
+//! What a stream has under way: places for items taken from the input, and outcomes not yet yielded.
+//!
+//! It must never give an item two outcomes, nor an outcome to an item that was not taken.
+
+use std::collections::VecDeque;
+
+use procession_worker::TaskError;
+
+/// The order in which outcomes are yielded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    OfInput,
+    OfCompletion,
+}
+
+/// Outcomes of the items in the window.
+#[derive(Debug)]
+pub(crate) struct Held<R> {
+    order: Order,
+    /// In the order of the input: a place for each item under way. Else: the outcomes that are there.
+    outcomes: VecDeque<Option<Result<R, TaskError>>>,
+    /// Items taken from the input.
+    taken: u64,
+    /// Outcomes yielded.
+    yielded: u64,
+    /// Items taken whose outcome is not there.
+    missing: u64,
+}
+
+impl<R> Held<R> {
+    pub(crate) fn new(order: Order) -> Held<R> {
+        Held {
+            order,
+            outcomes: VecDeque::new(),
+            taken: 0,
+            yielded: 0,
+            missing: 0,
+        }
+    }
+
+    /// Takes note of `items` more, and returns the number of the first.
+    pub(crate) fn take_in(&mut self, items: u32) -> u64 {
+        let first = self.taken;
+        self.taken += u64::from(items);
+        self.missing += u64::from(items);
+        if self.order == Order::OfInput {
+            let len = self.outcomes.len() + items as usize;
+            self.outcomes.resize_with(len, || None);
+        }
+        first
+    }
+
+    /// The full number of an item under way, from its number modulo 2^32.
+    pub(crate) fn number(&self, item: u32) -> u64 {
+        let back = (self.taken as u32).wrapping_sub(item);
+        self.taken.saturating_sub(u64::from(back))
+    }
+
+    /// The outcome of an item.
+    pub(crate) fn resolve(&mut self, item: u64, outcome: Result<R, TaskError>) {
+        match self.order {
+            Order::OfCompletion => self.outcomes.push_back(Some(outcome)),
+            Order::OfInput => {
+                let at = item.checked_sub(self.yielded).unwrap_or(u64::MAX);
+                match self.outcomes.get_mut(at as usize) {
+                    Some(place @ None) => *place = Some(outcome),
+                    Some(Some(_)) | None => return,
+                }
+            }
+        }
+        self.missing = self.missing.saturating_sub(1);
+    }
+
+    /// Gives every item without an outcome this one.
+    pub(crate) fn abandon(&mut self, error: &TaskError) {
+        if self.order == Order::OfCompletion {
+            let len = self.outcomes.len() + self.missing as usize;
+            self.outcomes.resize_with(len, || None);
+        }
+        for place in self.outcomes.iter_mut().filter(|place| place.is_none()) {
+            *place = Some(Err(error.clone()));
+        }
+        self.missing = 0;
+    }
+
+    /// The next outcome to yield, if it is there.
+    pub(crate) fn next(&mut self) -> Option<Result<R, TaskError>> {
+        let outcome = self.outcomes.pop_front_if(|place| place.is_some())?;
+        self.yielded += 1;
+        outcome
+    }
+
+    /// Items taken and not yielded.
+    pub(crate) fn under_way(&self) -> u32 {
+        u32::try_from(self.taken - self.yielded).unwrap_or(u32::MAX)
+    }
+
+    /// Whether every item taken has its outcome.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.missing == 0
+    }
+
+    pub(crate) fn yielded(&self) -> u64 {
+        self.yielded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use procession_worker::TaskErrorKind;
+
+    fn drain(held: &mut Held<u64>) -> Vec<u64> {
+        std::iter::from_fn(|| held.next())
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    #[test]
+    fn in_order_of_the_input_an_outcome_waits_for_those_before_it() {
+        let mut held = Held::new(Order::OfInput);
+        assert_eq!((held.take_in(2), held.take_in(2)), (0, 2));
+        for item in [3, 1, 2] {
+            held.resolve(item, Ok(item));
+            assert!(held.next().is_none());
+        }
+        held.resolve(0, Ok(0));
+        held.resolve(0, Ok(9));
+        held.resolve(4, Ok(9));
+        assert_eq!(drain(&mut held), [0, 1, 2, 3]);
+        assert!(held.is_complete());
+    }
+
+    #[test]
+    fn in_order_of_completion_none_waits() {
+        let mut held = Held::new(Order::OfCompletion);
+        held.take_in(3);
+        held.resolve(2, Ok(2));
+        assert_eq!((drain(&mut held), held.under_way()), (vec![2], 2));
+        held.resolve(0, Ok(0));
+        held.resolve(1, Ok(1));
+        assert_eq!(drain(&mut held), [0, 1]);
+        assert!(held.is_complete());
+    }
+
+    #[test]
+    fn numbers_go_on_beyond_32_bits() {
+        let mut held = Held::<u64>::new(Order::OfCompletion);
+        held.taken = (1 << 32) + 5;
+        assert_eq!(held.number(u32::MAX), (1 << 32) - 1);
+        assert_eq!(held.number(3), (1 << 32) + 3);
+    }
+
+    #[test]
+    fn what_is_abandoned_has_an_outcome_too() {
+        for order in [Order::OfInput, Order::OfCompletion] {
+            let mut held = Held::new(order);
+            held.take_in(3);
+            held.resolve(1, Ok(1));
+            held.abandon(&TaskError::new(TaskErrorKind::Closed, "f"));
+            let outcomes: Vec<_> = std::iter::from_fn(|| held.next()).collect();
+            assert_eq!(
+                outcomes.iter().filter(|outcome| outcome.is_err()).count(),
+                2
+            );
+            assert_eq!((outcomes.len(), held.under_way()), (3, 0));
+        }
+    }
+}
