@@ -124,6 +124,7 @@ mod options;
 mod pool;
 mod result;
 mod scope;
+mod search;
 mod stats;
 mod stream;
 mod submit;

@@ -1,0 +1,103 @@
+//! Searches that stop early: what decides them, and what becomes of the rest.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use procession::{Pool, TaskErrorKind};
+use procession_integration_tests::pool_scene::{
+    LONG, Scratch, assert_usable, error_of, finish, scene, warm,
+};
+
+procession::init_before_main!();
+
+/// In a task: leaves a note, and finds 5.
+fn note_and_find(directory: String, n: u32) -> Option<u32> {
+    std::fs::write(format!("{directory}/{n}"), "").expect("a note");
+    (n == 5).then_some(50)
+}
+
+fn note_pair((directory, n): (String, u32)) -> Option<u32> {
+    note_and_find(directory, n)
+}
+
+/// LZ, D8: the rest does not run, and the input is not read on.
+#[test]
+fn a_search_stops_at_what_it_finds() {
+    scene(|| {
+        let pool = warm(2);
+        let (scratch, read) = (Scratch::new(), AtomicU32::new(0));
+        let endless = (0..).map(|n| {
+            read.fetch_add(1, Ordering::Relaxed);
+            (scratch.text(), n)
+        });
+        let found = pool.call(note_pair).chunk_size(1).find_map(endless);
+        assert_eq!(found.unwrap(), Some(50));
+        let read = read.load(Ordering::Relaxed);
+        assert!(read < 1000, "it read {read} items");
+        // What had begun runs to its end; the pool goes on at once.
+        assert_usable(&pool);
+        finish(pool);
+        assert!(scratch.count() as u32 <= read);
+    });
+}
+
+/// D8: a slow item does not hold up what another one decides.
+#[test]
+fn the_first_to_decide_decides() {
+    scene(|| {
+        let pool = warm(2);
+        let begun = Instant::now();
+        let slow_first = |n: u64| {
+            std::thread::sleep(Duration::from_secs(if n == 0 { 3600 } else { 0 }));
+            n > 3
+        };
+        assert!(pool.any(slow_first, 0..10).unwrap());
+        assert!(!pool.all(|n: u64| n < 3, 0..).unwrap());
+        assert!(begun.elapsed() < LONG);
+        pool.terminate();
+        pool.join().unwrap();
+    });
+}
+
+/// D8: everything is looked at when nothing decides, also inline.
+#[test]
+fn a_search_in_vain_looks_at_everything() {
+    scene(|| {
+        for pool in [warm(2), Pool::new(0).unwrap()] {
+            assert!(!pool.any(|n: u32| n > 500, 0..500).unwrap());
+            assert!(pool.all(|n: u32| n < 500, 0..500).unwrap());
+            assert_eq!(pool.find_map(|_: u32| None::<u32>, 0..500).unwrap(), None);
+            assert!(!pool.any(|_: u32| true, []).unwrap());
+            assert!(pool.all(|_: u32| false, []).unwrap());
+            assert!(pool.any(|n: u32| n == 499, 0..).unwrap());
+            finish(pool);
+        }
+    });
+}
+
+/// D8: a failure before the answer ends the search, whatever kind it is.
+#[test]
+fn a_failure_ends_a_search() {
+    scene(|| {
+        let pool = warm(2);
+        let panics = |n: u32| -> bool {
+            assert!(n != 3, "three, as the test wants");
+            false
+        };
+        let error = error_of(pool.any(panics, 0..), TaskErrorKind::Panicked);
+        assert_eq!(error.item(), Some(3));
+        let dies = |n: u32| {
+            if n == 3 {
+                std::process::exit(9)
+            } else {
+                None::<u32>
+            }
+        };
+        let error = error_of(pool.find_map(dies, 0..), TaskErrorKind::WorkerDied);
+        assert_eq!(error.item(), Some(3));
+        assert_usable(&pool);
+        pool.close();
+        error_of(pool.all(|_: u32| true, 0..), TaskErrorKind::Closed);
+        pool.join().unwrap();
+    });
+}
