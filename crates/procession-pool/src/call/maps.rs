@@ -1,0 +1,294 @@
+//! The verbs of a call that take many items: `map` and its kin.
+//!
+//! Items are encoded here and handed out portion by portion; which worker gets them is not decided here.
+
+use std::sync::Arc;
+
+use procession_task::descriptor::TaskRef;
+use procession_task::task::{Arguments, Task};
+use procession_worker::{TaskError, TaskErrorKind};
+use serde::de::DeserializeOwned;
+
+use crate::cell::{Cell, Raw};
+use crate::core::{Chunk, JobId, JobSpec};
+use crate::driver::{Shared, parts::Payload, parts::Segment};
+use crate::map::{Collector, Encoder};
+use crate::options::invalid_option;
+use crate::result::{AsyncResult, Reader, Source};
+use crate::submit::Admission;
+
+use super::{Call, Handed};
+
+impl<F: Copy> Call<'_, F> {
+    /// See [`Pool::map`](crate::Pool::map).
+    ///
+    /// # Errors
+    /// As [`Pool::map`](crate::Pool::map).
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn map<T, I>(&self, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        self.starmap(items.into_iter().map(|item| (item,)))
+    }
+
+    /// See [`Pool::starmap`](crate::Pool::starmap).
+    ///
+    /// # Errors
+    /// As [`Pool::map`](crate::Pool::map).
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn starmap<Args, I>(&self, items: I) -> Result<Vec<F::Output>, TaskError>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let mut map = self.start_map(items, Failing::Stops)?;
+        let mut collector = Collector::new();
+        map.finish(&mut collector);
+        collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
+    }
+
+    /// See [`Pool::map_async`](crate::Pool::map_async).
+    pub fn map_async<T, I>(&self, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        self.starmap_async(items.into_iter().map(|item| (item,)))
+    }
+
+    /// See [`Pool::starmap_async`](crate::Pool::starmap_async).
+    pub fn starmap_async<Args, I>(&self, items: I) -> AsyncResult<Vec<F::Output>>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+        F::Output: DeserializeOwned + Send + 'static,
+    {
+        let mut map = match self.start_map(items, Failing::Stops) {
+            Ok(map) => map,
+            Err(e) => {
+                let source = Source::ready(Err(e.clone()), std::any::type_name::<F>());
+                let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
+                return AsyncResult::new(source, read, |_| false);
+            }
+        };
+        let source = map.source.clone();
+        let (items, refused) = (map.encoder.read, map.encoder.take_refused());
+        let failed = !refused.is_empty();
+        let read = Reader::Map(Arc::new(move |source: &Source| {
+            if source.cell.is_cancelled() {
+                let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
+                return Err(source.id.map_or(error.clone(), |id| error.with_id(id)));
+            }
+            let mut collector = Collector::new();
+            collector.collect(source);
+            collector.all(items, refused.clone(), source)
+        }));
+        let check = if failed {
+            |_: &Source| false
+        } else {
+            |source: &Source| !source.cell.is_cancelled() && !source.cell.has_failed()
+        };
+        AsyncResult::new(source, read, check)
+    }
+
+    /// See [`Pool::try_map`](crate::Pool::try_map).
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn try_map<T, I>(&self, items: I) -> Vec<Result<F::Output, TaskError>>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
+    {
+        let mut items = items.into_iter();
+        match self.start_map(items.by_ref().map(|item| (item,)), Failing::IsItsOwn) {
+            Ok(mut map) => {
+                let mut collector = Collector::new();
+                map.finish(&mut collector);
+                collector.each(map.encoder.read, map.encoder.take_refused(), &map.source)
+            }
+            Err(e) => items
+                .enumerate()
+                .map(|(at, _)| Err(e.clone().with_item(at)))
+                .collect(),
+        }
+    }
+
+    /// Encodes every item and hands them to the workers portion by portion.
+    fn start_map<Args, I>(&self, items: I, failing: Failing) -> Result<Map, TaskError>
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+    {
+        let task = TaskRef::of::<F, Args>(self.task).map_err(|e| {
+            TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
+        })?;
+        let chunk = match self.chunk {
+            None => Chunk::Auto,
+            Some(0) => return Err(invalid_option(task.name(), "chunk_size must be at least 1")),
+            Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
+        };
+        let encoder = Encoder::new(task.name(), self.pool.limits());
+        let stop_on_failure = failing == Failing::Stops;
+        let Some(shared) = &self.pool.shared else {
+            return Ok(self.map_inline(task, items, encoder, stop_on_failure));
+        };
+        let spec = JobSpec {
+            items: 0,
+            open: true,
+            chunk,
+            stop_on_failure,
+            profile: 0,
+            terms: self.terms(task.name())?,
+        };
+        let (payload, cell) = (Payload::Many(Vec::new()), Cell::pending_map());
+        let handed = Handed {
+            task,
+            payload,
+            spec,
+            cell,
+            waits: true,
+        };
+        // A map keeps its own buffers: this one says that no spare is wanted.
+        let source = self.hand_in(
+            shared,
+            handed,
+            &mut Vec::with_capacity(1),
+            &mut Admission::WhenRoom,
+        );
+        let Some(job) = source.job else {
+            return Err(source
+                .cell
+                .read(|outcome| outcome.as_ref().err().cloned())
+                .flatten()
+                .unwrap_or_else(|| TaskError::new(TaskErrorKind::Closed, task.name())));
+        };
+        let mut map = Map {
+            source,
+            open: Some((Arc::clone(shared), job)),
+            encoder: encoder.in_portions_of(shared.portion()),
+        };
+        for args in items {
+            if map.encoder.push(&args) {
+                map.hand_out(false);
+            }
+            if stop_on_failure && map.encoder.has_refused() {
+                break;
+            }
+        }
+        map.hand_out(true);
+        Ok(map)
+    }
+
+    fn map_inline<Args, I>(
+        &self,
+        task: TaskRef,
+        items: I,
+        mut encoder: Encoder,
+        stop_on_failure: bool,
+    ) -> Map
+    where
+        F: Task<Args>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+    {
+        let cell = Cell::pending_map();
+        let limits = self.pool.limits();
+        let mut done = 0;
+        for args in items {
+            encoder.push(&args);
+            let (segment, count) = encoder.take();
+            if count == 1 {
+                let source = self.run_inline(task, &segment.bytes, &limits);
+                let failed = source.cell.read(Result::is_err).unwrap_or(true);
+                match source.cell.take() {
+                    Some(Ok(raw)) => cell.add_value(done, raw.bytes()),
+                    Some(Err(e)) => {
+                        let _ = cell.add_failure(done, e);
+                    }
+                    None => {}
+                }
+                done += 1;
+                if failed && stop_on_failure {
+                    break;
+                }
+            } else if stop_on_failure {
+                break;
+            }
+        }
+        let cell = Arc::new(cell);
+        cell.finish(&mut Default::default());
+        let source = Source {
+            cell,
+            ..Source::ready(Ok(Raw::new(&[])), task.name())
+        };
+        Map {
+            source: Source {
+                max_frame: self.pool.max_frame,
+                ..source
+            },
+            open: None,
+            encoder,
+        }
+    }
+}
+
+/// What a failing item does to its map.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    Stops,
+    IsItsOwn,
+}
+
+/// A map under way. Dropped early (the input panicked), it closes its job, so that it comes to an end.
+struct Map {
+    source: Source,
+    open: Option<(Arc<Shared>, JobId)>,
+    encoder: Encoder,
+}
+
+impl Map {
+    fn hand_out(&mut self, last: bool) {
+        if let Some((shared, job)) = &self.open {
+            let (segment, items) = self.encoder.take();
+            shared.extend(*job, segment, items, last);
+            if last {
+                self.open = None;
+            }
+        }
+    }
+
+    /// Waits for every item, decoding what arrives meanwhile.
+    fn finish<R: DeserializeOwned>(&mut self, collector: &mut Collector<R>) {
+        let source = &self.source;
+        if let Some(shared) = &source.shared {
+            let mut between = || collector.collect(source);
+            shared.wait(&[&source.cell], source.job, None, Some(&mut between));
+        }
+        collector.collect(source);
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        if let Some((shared, job)) = self.open.take() {
+            shared.extend(job, Segment::empty(), 0, true);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! From a booted worker to its loop: maps the segment, runs the initializer, says `Ready`.
+//!
+//! A worker that fails here must say why and end; it never serves half set up.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use procession_os::prologue;
+use procession_os::segment::Segment;
+use procession_os::socket::Socket;
+use procession_task::codec::Limits;
+use procession_task::descriptor::{Descriptor, resolve};
+use procession_task::failure::{Failure, Stage, panic};
+use procession_task::message::{Boot, CallSpec, FromWorker, Role};
+
+use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_arguments};
+use crate::link::{self, Layout};
+
+use super::Server;
+use super::words;
+
+/// What [`crate::boot`] hands over: everything the parent sent, checked.
+pub(crate) struct Pooled {
+    pub(crate) control: Socket,
+    pub(crate) boot: Boot,
+    /// The segment, then the initializer's arguments if they were too long for the message.
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// Serves calls until the parent says stop or is gone. Never returns.
+pub(crate) fn run(pooled: Pooled) -> ! {
+    let Pooled { control, boot, fds } = pooled;
+    let Role::Pool {
+        segment_bytes,
+        max_frame,
+        initializer,
+    } = boot.role
+    else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    let mut fds = fds.into_iter();
+    let layout = fds.next().and_then(|fd| map_link(fd, segment_bytes));
+    let Some(layout) = layout else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    words::open(&layout);
+    prologue::install_fatal_signal_note(
+        layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS),
+    );
+    panic::install_hook(words::write_last_words, panic::Report::Quiet);
+
+    let limits = Limits {
+        max_bytes: max_frame as usize,
+        ..Limits::default()
+    };
+    let Ok((calls, replies)) = layout.worker_ends() else {
+        prologue::exit_now(EXIT_PROTOCOL);
+    };
+    if let Some(spec) = initializer
+        && let Err(failure) = initialize(&spec, &mut fds, &limits)
+    {
+        let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
+        std::process::exit(EXIT_INITIALIZER);
+    }
+    layout.set_last_words(&[]);
+    if control.send(&FromWorker::Ready.encode(), &[]).is_err() {
+        prologue::exit_now(EXIT_PARENT_GONE);
+    }
+    Server::new(layout, control, calls, replies, limits).serve()
+}
+
+fn map_link(fd: OwnedFd, segment_bytes: u64) -> Option<Layout> {
+    if segment_bytes != link::SEGMENT_BYTES as u64 {
+        return None;
+    }
+    let segment = Segment::open(fd, link::SEGMENT_BYTES).ok()?;
+    Layout::new(&Arc::new(segment)).ok()
+}
+
+fn initialize(
+    spec: &CallSpec,
+    fds: &mut std::vec::IntoIter<OwnedFd>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let args = call_arguments(spec, fds, limits)?;
+    let descriptor = resolve(spec.offset, spec.fingerprint)
+        .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+    let mut output = Vec::new();
+    descriptor.call(&args, &mut output, limits)?;
+    reported_error(descriptor, &output)
+}
+
+/// An initializer that returns `Err` has failed as one that panics has.
+fn reported_error(descriptor: &Descriptor, output: &[u8]) -> Result<(), Failure> {
+    if descriptor.returns_result() && output.first() == Some(&1) {
+        let message = format!("the initializer {} returned an error", descriptor.name());
+        return Err(Failure::new(Stage::Start, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! What the rest of the process sees of the link: the last words, and the word that says "cancelled".
+//!
+//! Code here runs in the panic hook and in user code; it must not panic, wait or write to the rings.
+
+use std::sync::OnceLock;
+
+use procession_task::codec::{self, Limits};
+use procession_task::failure::Failure;
+
+use crate::link::{self, LAST_WORDS_BYTES, Layout};
+
+/// Where the panic hook writes the last words and where `cancelled` looks: set once, before any user code runs.
+static LINK: OnceLock<Layout> = OnceLock::new();
+
+pub(super) fn open(layout: &Layout) {
+    let _ = LINK.set(layout.clone());
+}
+
+/// Whether the owner of the task this worker runs has cancelled it.
+pub(crate) fn is_cancelled() -> bool {
+    LINK.get().is_some_and(|layout| {
+        let task = layout.get(link::TASK);
+        task != 0 && layout.get(link::CANCEL) == task
+    })
+}
+
+pub(super) fn write_last_words(failure: &Failure) {
+    let Some(layout) = LINK.get() else {
+        return;
+    };
+    let mut failure = failure.clone();
+    failure.backtrace = None;
+    let mut cut = failure.message.len().min(LAST_WORDS_BYTES / 2);
+    while !failure.message.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    failure.message.truncate(cut);
+    let mut bytes = Vec::new();
+    if codec::encode(&failure, &mut bytes, &Limits::default()).is_ok() {
+        layout.set_last_words(&bytes);
+    }
+}
