@@ -155,7 +155,7 @@ mod memfd;
 mod sys;
 
 pub use child::{Child, Signal};
-pub use clock::monotonic_ns;
+pub use clock::{monotonic_coarse_ns, monotonic_ns};
 pub use error::{Error, Result};
 pub use fault::FatalNote;
 pub use forked::is_forked_copy;

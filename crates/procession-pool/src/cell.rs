@@ -53,6 +53,14 @@ pub(crate) struct Arrived {
     pub(crate) failed: Vec<(u32, TaskError)>,
 }
 
+impl Arrived {
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.frames.clear();
+        self.failed.clear();
+    }
+}
+
 /// What an arrival is to somebody: `None` for a map, which is waited for as a whole; for a stream, whom to wake.
 pub(crate) type Told = Option<Vec<Thread>>;
 
@@ -354,15 +362,16 @@ impl Cell {
         }
     }
 
-    /// Takes what has arrived of a map.
-    pub(crate) fn take_arrived(&self) -> Arrived {
+    /// Takes what has arrived of a map; `spare` is emptied and receives what comes next, in its memory.
+    pub(crate) fn take_arrived(&self, mut spare: Arrived) -> Arrived {
+        spare.clear();
         let mut inner = self.lock();
         if self.stream {
             self.done.store(false, Ordering::Release);
         }
         match &mut inner.outcome {
             Outcome::Many(arrived) if self.is_to_copy() => arrived.clone(),
-            Outcome::Many(arrived) => std::mem::take(arrived),
+            Outcome::Many(arrived) => std::mem::replace(arrived, spare),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! never run user code, block, or sleep while the lock is held.
 
 mod bells;
+mod burst;
 mod collect;
 pub(crate) mod main_loop;
 pub(crate) mod parts;
@@ -26,6 +27,7 @@ use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
 use bells::Flush;
+use burst::BurstClock;
 use parts::{JobData, Parts, Payload, Segment};
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
@@ -65,6 +67,7 @@ pub(crate) struct Driver {
     /// Threads that wait for something while another one drains.
     parked: Vec<(usize, Thread)>,
     next_task: u64,
+    clock: BurstClock,
     cpus: usize,
     /// Task and profile of the last submission: tasks repeat.
     last_profile: (i64, u32),
@@ -122,6 +125,7 @@ impl Shared {
             away: false,
             parked: Vec::new(),
             next_task: 1,
+            clock: BurstClock::default(),
             cpus,
             last_profile: (0, u32::MAX),
             loop_looks_at: 0,
@@ -239,7 +243,7 @@ impl Shared {
 
 impl Driver {
     fn submit(&mut self, submission: Submission, id: TaskId) -> Result<JobId, Refused> {
-        let now = now_ns();
+        let now = self.clock.read();
         let Submission {
             task,
             payload,

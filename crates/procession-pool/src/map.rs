@@ -87,14 +87,25 @@ impl Encoder {
     /// Takes what has been added since the last portion, and how many items that is.
     pub(crate) fn take(&mut self) -> (Segment, u32) {
         let items = (self.starts.len() as u32).saturating_sub(1);
-        let segment = Segment {
-            first: self.first,
-            bytes: Arc::new(std::mem::take(&mut self.bytes)),
-            starts: std::mem::replace(&mut self.starts, vec![0]),
-        };
         self.first += items;
-        self.portion = (self.portion * 2).min(self.largest);
+        let portion = (self.portion * 2).min(self.largest);
+        let (bytes, starts) = self.empty_for(portion);
+        self.portion = portion;
+        let segment = Segment {
+            first: self.first - items,
+            bytes: Arc::new(std::mem::replace(&mut self.bytes, bytes)),
+            starts: std::mem::replace(&mut self.starts, starts),
+        };
         (segment, items)
+    }
+
+    /// Buffers that a portion like the last one, of so many items, need not grow.
+    fn empty_for(&self, portion: u32) -> (Vec<u8>, Vec<u32>) {
+        let grows = portion.div_ceil(self.portion.max(1)) as usize;
+        let bytes = (self.bytes.len() + self.bytes.len() / 8).saturating_mul(grows);
+        let mut starts = Vec::with_capacity(portion as usize + 2);
+        starts.push(0);
+        (Vec::with_capacity(bytes.min(PORTION_BYTES)), starts)
     }
 }
 
@@ -111,6 +122,8 @@ pub(crate) fn encode_error(name: &'static str, e: &codec::CodecError) -> TaskErr
 pub(crate) struct Collector<R> {
     results: Vec<Option<R>>,
     failed: Vec<(u32, TaskError)>,
+    /// What was collected last: its memory is used again.
+    spare: Arrived,
 }
 
 impl<R: DeserializeOwned> Collector<R> {
@@ -118,17 +131,17 @@ impl<R: DeserializeOwned> Collector<R> {
         Collector {
             results: Vec::new(),
             failed: Vec::new(),
+            spare: Arrived::default(),
         }
     }
 
     /// Decodes what has arrived.
-    pub(crate) fn add(&mut self, arrived: Arrived, source: &Source) {
-        self.failed.extend(arrived.failed);
+    fn add(&mut self, arrived: &mut Arrived, source: &Source) {
+        self.failed.append(&mut arrived.failed);
         let mut replies = Replies::new(&arrived.frames);
-        for (first, count) in arrived.runs {
-            let end = first as usize + count as usize;
-            if self.results.len() < end {
-                self.results.resize_with(end, || None);
+        for &(first, count) in &arrived.runs {
+            if self.results.len() < first as usize {
+                self.results.resize_with(first as usize, || None);
             }
             for item in first..first + count {
                 let Some((ok, payload)) = replies.next() else {
@@ -139,10 +152,16 @@ impl<R: DeserializeOwned> Collector<R> {
                 } else {
                     Err(failure_error(source.name, payload))
                 };
-                match (outcome, self.results.get_mut(item as usize)) {
-                    (Ok(value), Some(place)) => *place = Some(value),
-                    (Ok(_), None) => {}
-                    (Err(e), _) => self.failed.push((item, e)),
+                let value = match outcome {
+                    Ok(value) => Some(value),
+                    Err(e) => {
+                        self.failed.push((item, e));
+                        None
+                    }
+                };
+                match self.results.get_mut(item as usize) {
+                    Some(place) => *place = value,
+                    None => self.results.push(value),
                 }
             }
         }
@@ -150,7 +169,9 @@ impl<R: DeserializeOwned> Collector<R> {
 
     /// Takes what has arrived in the cell.
     pub(crate) fn collect(&mut self, source: &Source) {
-        self.add(source.cell.take_arrived(), source);
+        let mut arrived = source.cell.take_arrived(std::mem::take(&mut self.spare));
+        self.add(&mut arrived, source);
+        self.spare = arrived;
     }
 
     /// Every item's own outcome, in the order of the input, `refused` items included.
@@ -195,14 +216,10 @@ impl<R: DeserializeOwned> Collector<R> {
         source: &Source,
     ) -> Result<Vec<R>, TaskError> {
         if self.failed.is_empty() && refused.is_empty() && self.results.len() == items {
-            let mut all = Vec::with_capacity(items);
-            for value in self.results {
-                match value {
-                    Some(value) => all.push(value),
-                    None => return Err(TaskError::new(TaskErrorKind::Cancelled, source.name)),
-                }
-            }
-            return Ok(all);
+            // Collected in place: no second vector.
+            let all: Option<Vec<R>> = self.results.into_iter().collect();
+            let missing = || TaskError::new(TaskErrorKind::Cancelled, source.name);
+            return all.ok_or_else(missing);
         }
         let mut all = Vec::with_capacity(items);
         let mut cancelled = None;

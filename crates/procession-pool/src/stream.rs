@@ -256,7 +256,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             runs,
             frames,
             failed,
-        } = self.source.cell.take_arrived();
+        } = self.source.cell.take_arrived(Arrived::default());
         let mut replies = Replies::new(&frames);
         for (first, count) in runs {
             let first = self.held.number(first);

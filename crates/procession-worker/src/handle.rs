@@ -17,7 +17,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use procession_os::child::Child;
-pub use procession_os::clock::monotonic_ns as now_ns;
+pub use procession_os::clock::{monotonic_coarse_ns as tick_ns, monotonic_ns as now_ns};
 use procession_os::doorbell::Waker;
 use procession_os::memfd_with;
 use procession_os::ring::{Consumer, Producer};

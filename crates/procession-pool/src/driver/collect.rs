@@ -13,6 +13,7 @@ use crate::core::Slot;
 impl Driver {
     /// Collects the replies of every worker that has work; true when anything came or went.
     pub(crate) fn collect_all(&mut self, staged: bool, now: u64) -> bool {
+        self.clock.saw(now);
         let mut progress = false;
         for at in 0..self.parts.seats.len() {
             let busy = self

@@ -105,7 +105,14 @@ impl Flavor for Bounded<'_> {
         if bytes.len() > self.end - self.out.len() {
             return Err(self.refuse(bytes.len()));
         }
-        self.out.extend_from_slice(bytes);
+        // A length known when this is compiled is a store or two; a call of memcpy costs more than a short number.
+        match bytes {
+            [a] => self.out.extend_from_slice(&[*a]),
+            [a, b] => self.out.extend_from_slice(&[*a, *b]),
+            [a, b, c] => self.out.extend_from_slice(&[*a, *b, *c]),
+            [a, b, c, d] => self.out.extend_from_slice(&[*a, *b, *c, *d]),
+            _ => self.out.extend_from_slice(bytes),
+        }
         Ok(())
     }
 
