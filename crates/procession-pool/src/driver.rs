@@ -3,6 +3,7 @@
 //! Every source of news (a reply, a death, a timer, a submission) becomes one call of the core here. It must
 //! never run user code, block, or sleep while the lock is held.
 
+mod accounts;
 mod bells;
 mod burst;
 mod collect;
@@ -26,6 +27,7 @@ use procession_worker::watch::Watch;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
+use crate::histogram::Histogram;
 use bells::Flush;
 use burst::BurstClock;
 use parts::{JobData, Parts, Payload, Segment};
@@ -79,6 +81,8 @@ pub(crate) struct Driver {
     prompt: bool,
     /// Replies that carried an error.
     failed_replies: u64,
+    /// How long items ran.
+    runs: Histogram,
     max_frame: usize,
 }
 
@@ -132,6 +136,7 @@ impl Shared {
             vain_polls: 0,
             prompt: false,
             failed_replies: 0,
+            runs: Histogram::default(),
             max_frame: spec.max_frame,
         };
         Shared {
@@ -282,7 +287,8 @@ impl Driver {
     fn profile(&mut self, task: TaskRef) -> u32 {
         if self.last_profile.0 != task.offset() {
             let next = self.parts.profiles.len() as u32;
-            let profile = *self.parts.profiles.entry(task.offset()).or_insert(next);
+            let known = self.parts.profiles.entry(task.offset());
+            let (profile, _) = *known.or_insert_with(|| (next, task.name()));
             self.last_profile = (task.offset(), profile);
         }
         self.last_profile.1

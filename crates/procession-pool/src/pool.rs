@@ -15,7 +15,6 @@ use crate::builder::PoolBuilder;
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::result::AsyncResult;
-use crate::stats::PoolStats;
 
 /// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
 const DROP_BOUND: Duration = Duration::from_secs(5);
@@ -425,12 +424,6 @@ impl Pool {
             .map_or_else(Vec::new, |shared| shared.worker_pids())
     }
 
-    /// Counts and gauges, exact while nothing runs.
-    pub fn stats(&self) -> PoolStats {
-        self.ours()
-            .map_or_else(PoolStats::default, |shared| shared.stats())
-    }
-
     pub(crate) fn is_open(&self) -> bool {
         self.phase.is_open()
     }
@@ -443,7 +436,7 @@ impl Pool {
     }
 
     /// The shared state, unless this is an inline pool or a copy made by `fork`.
-    fn ours(&self) -> Option<&Arc<Shared>> {
+    pub(crate) fn ours(&self) -> Option<&Arc<Shared>> {
         self.shared.as_ref().filter(|shared| shared.is_ours())
     }
 }

@@ -1,6 +1,49 @@
-//! Counts and gauges of a pool, for people; nothing here influences the pool.
+//! Counts, times and gauges of a pool, for people; nothing here influences the pool.
+
+use std::time::{Duration, Instant};
+
+use procession_worker::TaskId;
+
+use crate::histogram::Histogram;
+use crate::pool::Pool;
+
+impl Pool {
+    /// Counts, times and gauges, exact while nothing runs: see [`PoolStats`]. Replies that are there are collected first, so
+    /// it takes longer the more there is to look at; the pool's other work waits meanwhile.
+    ///
+    /// Of an inline pool, and in a copy of this process made by `fork`, nothing is counted.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::{Pool, WorkerState};
+    /// use std::time::Duration;
+    /// let pool = Pool::builder().workers(2).name("seen").build()?;
+    /// let slow = pool.apply_async(std::thread::sleep, (Duration::from_millis(200),));
+    /// let busy = loop {
+    ///     let stats = pool.stats();
+    ///     if let Some(worker) = stats.workers.into_iter().find(|w| w.state == WorkerState::Busy) {
+    ///         break worker;
+    ///     }
+    /// };
+    /// assert!(busy.name.starts_with("seen/"));
+    /// assert_eq!(busy.current.map(|task| task.id), Some(slow.id()));
+    /// let id = slow.id();
+    /// slow.get()?;
+    /// let slowest = &pool.stats().slowest[0];
+    /// assert_eq!(slowest.id, id);
+    /// assert!(slowest.ran_for >= Duration::from_millis(200));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats(&self) -> PoolStats {
+        self.ours()
+            .map_or_else(PoolStats::default, |shared| shared.stats())
+    }
+}
 
 /// A picture of a pool at one moment: exact while nothing runs, and consistent in itself always.
+///
+/// It costs nothing before it is asked for: workers keep their own accounts, and what the parent counts are a few additions
+/// for each frame.
 ///
 /// ```
 /// # procession_worker::init();
@@ -8,6 +51,7 @@
 /// pool.map(|x: u32| x, 0..10)?;
 /// let stats = pool.stats();
 /// assert_eq!((stats.done, stats.failed, stats.queued, stats.running), (10, 0, 0, 0));
+/// assert_eq!((stats.waits.count(), stats.runs.count()), (10, 10));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +71,29 @@ pub struct PoolStats {
     pub restarts: u64,
     /// Callbacks that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
+    /// How long items waited before they began, of those that replied, errors included.
+    ///
+    /// From the submission to the moment at which the item was with its worker and the worker had replied to what was before
+    /// it, as far as this side had looked: so it may be too short by the time between two looks at a
+    /// link, and too long by a tick of the kernel's clock. Items of a map count from when the map first had items waiting.
+    pub waits: Histogram,
+    /// How long items ran, by the workers' own clocks. Items that were collected together count as their mean; items that did
+    /// not end in their worker (a death, a time limit) are not counted.
+    pub runs: Histogram,
+    /// The slowest items so far, the slowest first: at most ten. Those that were ended at a time limit, or ended their worker,
+    /// are among them.
+    pub slowest: Vec<SlowTask>,
     /// Every place for a worker, in order.
     pub workers: Vec<WorkerStats>,
+}
+
+impl PoolStats {
+    /// The times of all places together: about the time since the pool was made, times the number of workers.
+    pub fn times(&self) -> WorkerTimes {
+        let mut all = WorkerTimes::default();
+        self.workers.iter().for_each(|worker| all.add(worker.times));
+        all
+    }
 }
 
 /// One place of a pool.
@@ -41,8 +106,107 @@ pub struct WorkerStats {
     pub pid: Option<u32>,
     /// Its name in errors.
     pub name: String,
+    /// What it does.
+    pub state: WorkerState,
     /// It runs a task now.
     pub busy: bool,
+    /// What it runs now; none for a task that was cancelled and still runs.
+    pub current: Option<RunningTask>,
     /// Items it has run since it was started, by its own account.
     pub done: u64,
+    /// When it was started, none while no worker sits there.
+    pub started: Option<Instant>,
+    /// Workers started in this place after the first one.
+    pub restarts: u64,
+    /// What its time went into, and that of every worker before it in this place.
+    pub times: WorkerTimes,
+}
+
+/// What a place for a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WorkerState {
+    /// No worker is there: it ended, or could not be started, and a new one is due at once or after a pause.
+    Absent,
+    /// It boots, or runs the initializer.
+    Starting,
+    /// It waits for work.
+    Idle,
+    /// It runs a task.
+    Busy,
+    /// It was told to end.
+    Ending,
+}
+
+/// What the time of workers went into. Together the parts are the time from start to end of each.
+///
+/// ```
+/// # procession_worker::init();
+/// use std::time::Duration;
+/// let pool = procession_pool::Pool::new(1)?;
+/// pool.apply(std::thread::sleep, (Duration::from_millis(20),))?;
+/// let times = pool.stats().times();
+/// assert!(times.working >= Duration::from_millis(20));
+/// assert!(times.starting > Duration::ZERO && times.total() > times.working);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerTimes {
+    /// From the request to start a process to its initializer, or to where that would be.
+    pub starting: Duration,
+    /// In the initializer.
+    pub initializing: Duration,
+    /// In tasks, decoding and encoding included. Of what it is at now, the current item.
+    pub working: Duration,
+    /// Ready, with nothing to do.
+    pub waiting: Duration,
+    /// From the order to end to the end.
+    pub ending: Duration,
+}
+
+impl WorkerTimes {
+    /// All parts together.
+    pub fn total(&self) -> Duration {
+        self.starting + self.initializing + self.working + self.waiting + self.ending
+    }
+
+    pub(crate) fn add(&mut self, other: WorkerTimes) {
+        self.starting += other.starting;
+        self.initializing += other.initializing;
+        self.working += other.working;
+        self.waiting += other.waiting;
+        self.ending += other.ending;
+    }
+}
+
+/// A task that a worker is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunningTask {
+    /// The function.
+    pub name: &'static str,
+    /// The call's or the map's number, as in its handle and its errors.
+    pub id: TaskId,
+    /// Which item of a map; 0 for a call.
+    pub item: usize,
+    /// How long it has been at that item.
+    pub running_for: Duration,
+}
+
+/// One of the slowest items a pool has run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowTask {
+    /// The function.
+    pub name: &'static str,
+    /// The call's or the map's number, as in its handle and its errors.
+    pub id: TaskId,
+    /// Which item of a map; 0 for a call. While items take less than 2 µs the clock is read after every sixteenth: a slow one
+    /// among those may stand up to fifteen places before the item named here.
+    pub item: usize,
+    /// How long it ran.
+    pub ran_for: Duration,
+    /// The place of the worker that ran it.
+    pub worker: usize,
 }

@@ -3,6 +3,7 @@
 //! It moves bytes and reports facts; it must never decide which call goes where, and never believe the worker:
 //! everything read from the link is copied, range-checked, and at worst an error value.
 
+mod account;
 mod bells;
 mod calls;
 mod ending;
@@ -26,6 +27,7 @@ use procession_os::socket::{Received, Socket};
 use procession_task::failure::Failure;
 use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role};
 
+pub use self::account::{At, SlowItem};
 pub use self::ending::why_not_ready;
 pub use self::replies::{Replies, reply_frame};
 use crate::error::Error;
@@ -90,6 +92,7 @@ pub struct Worker {
     child: Arc<Child>,
     control: Socket,
     nonce: u64,
+    started_ns: u64,
     name: Arc<str>,
     greeted: bool,
     layout: Layout,
@@ -123,6 +126,7 @@ impl Worker {
     /// When `init` was forgotten, nesting is too deep, descriptors or memory are short, or the kernel
     /// refuses the start. Nothing is left behind then.
     pub fn start(spec: &WorkerSpec) -> Result<Worker, Error> {
+        let started_ns = now_ns();
         let mut segment = Segment::create("procession-link", SEGMENT_BYTES)
             .map_err(|e| Error::os(format!("start worker {}", spec.name), e))?;
         let mut fds = Vec::new();
@@ -169,6 +173,7 @@ impl Worker {
             child: started.child,
             control: started.control,
             nonce: started.nonce,
+            started_ns,
             name: spec.name.as_str().into(),
             greeted: false,
             layout,

@@ -46,12 +46,20 @@ pub(crate) const ITEM: usize = 193;
 pub(crate) const STARTED_NS: usize = 194;
 pub(crate) const BUSY_NS: usize = 195;
 pub(crate) const ITEMS_DONE: usize = 196;
+/// When its initializer was begun and when it was ready; 0 before. Written once each.
+pub(crate) const BOOTED_NS: usize = 197;
+pub(crate) const READY_NS: usize = 198;
 /// What a fatal signal's handler noted, and how many words it may use.
 pub(crate) const FATAL_NOTE: usize = 208;
 pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;
 /// The task whose owner wants it no more: written by the parent, compared by the worker with the one it runs. In a line
 /// of its own, because the worker looks at it for every frame.
 pub(crate) const CANCEL: usize = 224;
+/// The slowest items the worker has run, in no order, three words each: nanoseconds (0: none), task, and
+/// [`item_and_offset`].
+pub(crate) const SLOWEST: usize = 225;
+pub(crate) const SLOWEST_ITEMS: usize = 10;
+pub(crate) const SLOWEST_WORDS: usize = 3;
 /// The last words: a length in bytes, then the postcard bytes of a `Failure`.
 pub(crate) const LAST_WORDS: usize = 256;
 pub(crate) const LAST_WORDS_BYTES: usize = 2040;
@@ -60,6 +68,18 @@ pub(crate) const LAST_WORDS_BYTES: usize = 2040;
 pub(crate) const TAG_CALL: u32 = 1;
 /// Ring tag of the frame that ends a worker in good order.
 pub(crate) const TAG_STOP: u32 = 2;
+
+/// An item's index and its function's offset in one word. An offset that does not fit becomes 0, which is no function's.
+pub(crate) fn item_and_offset(item: u64, offset: i64) -> u64 {
+    let offset = i32::try_from(offset).unwrap_or(0);
+    (item << 32) | u64::from(offset.cast_unsigned())
+}
+
+/// The two parts of [`item_and_offset`].
+pub(crate) fn split_item_and_offset(word: u64) -> (u32, i64) {
+    let offset = (word as u32).cast_signed();
+    ((word >> 32) as u32, i64::from(offset))
+}
 
 /// Who wants to hear of replies, and from which call on.
 ///

@@ -17,44 +17,18 @@ use procession_task::frame::{CallHeader, Items, ReplyTag};
 use crate::boot::EXIT_PROTOCOL;
 use crate::link::{self, Layout, TAG_CALL, TAG_STOP};
 
+mod account;
 mod bells;
 mod enter;
 mod replies;
 mod words;
 
+use account::Clock;
 pub(crate) use enter::{Pooled, run};
 pub(crate) use words::is_cancelled;
 
-/// Results are published at least this often while a frame runs, so that progress is visible.
-const PUBLISH_NS: u64 = 50_000;
-/// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`].
-const CLOCK_STRIDE: u32 = 16;
-const SHORT_ITEM_NS: u64 = 2_000;
 /// A frame buffer above this is given back before the worker sleeps.
 const KEEP_BUFFER: usize = 64 << 20;
-
-/// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
-#[derive(Default)]
-struct Clock {
-    /// Items run since the last reading.
-    unread: u32,
-    now: u64,
-    published: u64,
-    busy: u64,
-    items: u64,
-    per_item: u64,
-}
-
-impl Clock {
-    /// Items between two readings: one while they are long, or of unknown length.
-    fn stride(&self) -> u32 {
-        if (1..=SHORT_ITEM_NS).contains(&self.per_item) {
-            CLOCK_STRIDE
-        } else {
-            1
-        }
-    }
-}
 
 struct Server {
     layout: Layout,
@@ -85,7 +59,6 @@ impl Server {
         let sleeper = Sleeper::new(&layout.header, link::SLEEP);
         let room = Sleeper::new(&layout.header, link::ROOM);
         calls.limit(limits.max_bytes + CallHeader::BYTES + 4);
-        let now = monotonic_ns();
         Server {
             layout,
             calls,
@@ -97,11 +70,7 @@ impl Server {
             known: None,
             vain_spins: 0,
             output: Vec::new(),
-            clock: Clock {
-                now,
-                published: now,
-                ..Clock::default()
-            },
+            clock: Clock::new(),
         }
     }
 
@@ -158,11 +127,17 @@ impl Server {
         task.store(head.task, Ordering::Release);
         match self.descriptor(&head) {
             Ok(descriptor) => {
+                let mut left = head.count;
                 for (item, args) in (head.first..).zip(Items::new(items)) {
                     if self.is_cancelled(head.task) {
                         self.reply_failure(&Failure::new(Stage::Run, "cancelled"));
                     } else {
                         self.run_item(descriptor, item, args);
+                        self.clock.item_ran(&self.layout, head.offset);
+                    }
+                    left = left.saturating_sub(1);
+                    if left > 0 {
+                        self.show();
                     }
                 }
             }
@@ -172,15 +147,9 @@ impl Server {
                 }
             }
         }
-        if self.clock.unread > 0 {
-            self.read_clock();
-        }
-        self.layout.set(link::TASK, 0);
-        self.clock.busy += self.clock.now.saturating_sub(begun);
-        self.clock.items += u64::from(head.count);
-        self.layout.set(link::BUSY_NS, self.clock.busy);
-        self.layout.set(link::ITEMS_DONE, self.clock.items);
-        self.replies.stage();
+        self.clock
+            .frame_ran(&self.layout, begun, head.count, head.offset);
+        self.show();
         // Dekker with the parent, which stores the bell and then looks at `staged`: see docs/protocol.md.
         fence(Ordering::SeqCst);
         self.ring_if_asked(self.calls.position());
@@ -205,22 +174,15 @@ impl Server {
             self.layout.set_last_words(&[]);
         }
         self.output = output;
-        self.clock.unread += 1;
-        if self.clock.unread >= self.clock.stride() {
-            self.read_clock();
-        }
-        self.replies.stage();
     }
 
-    /// Reads the clock, and publishes if that was not done for a while.
-    fn read_clock(&mut self) {
-        let now = monotonic_ns();
-        let items = u64::from(self.clock.unread.max(1));
-        self.clock.per_item = (now.saturating_sub(self.clock.now) / items).max(1);
-        self.clock.unread = 0;
-        self.clock.now = now;
-        if now.saturating_sub(self.clock.published) > PUBLISH_NS {
+    /// Lets the replies written so far be seen by a parent that looks; by every parent, if that was not done for a while.
+    #[inline]
+    fn show(&mut self) {
+        if self.clock.is_publishing_due() {
             self.publish();
+        } else {
+            self.replies.stage();
         }
     }
 

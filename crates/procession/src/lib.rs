@@ -129,8 +129,9 @@ pub use procession_worker::{active_children, current_process, parent_process};
 pub use procession_pool::{
     AsyncResult, Call, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
 };
+pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};
 pub use procession_pool::{Imap, ImapUnordered, Items};
-pub use procession_pool::{PoolStats, WorkerStats};
+pub use procession_pool::{WorkerState, WorkerStats, WorkerTimes};
 pub use procession_pool::{as_completed, as_completed_timeout, wait_all, wait_any};
 
 pub use procession_worker::ExitStatus;

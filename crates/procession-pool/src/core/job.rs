@@ -86,6 +86,8 @@ pub(super) struct Job {
     pub(super) chunk: Chunk,
     pub(super) growth: Growth,
     pub(super) limit: Nanos,
+    /// Since when it has had items waiting without a break, or had them last.
+    pub(super) since: Nanos,
     pub(super) profile: u32,
     /// Items ever announced: the index of the next one to be appended.
     pub(super) total: u32,
@@ -120,7 +122,7 @@ impl Jobs {
         JobId { slot, generation }
     }
 
-    pub(super) fn insert(&mut self, spec: JobSpec) -> JobId {
+    pub(super) fn insert(&mut self, spec: JobSpec, now: Nanos) -> JobId {
         let id = self.next_id();
         let job = Job {
             generation: id.generation,
@@ -135,6 +137,7 @@ impl Jobs {
             chunk: spec.chunk,
             growth: Growth::new(),
             limit: spec.terms.limit,
+            since: now,
             profile: spec.profile,
             total: spec.items,
             queued: spec.items,

@@ -3,12 +3,20 @@
 use super::chunk;
 use super::profile::UNKNOWN;
 use super::reactor::Core;
+use super::worker::WorkerState;
 use super::{JobId, Nanos, Slot};
 
 impl Core {
     /// Whether anything waits to be handed out.
     pub(crate) fn has_queued(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// A worker that serves lives there.
+    pub(crate) fn is_ready(&self, slot: Slot) -> bool {
+        self.workers
+            .get(slot.index())
+            .is_some_and(|worker| worker.state == WorkerState::Ready)
     }
 
     /// Items presumed not begun: those not handed out, and those on links, but for the first of each ready worker.

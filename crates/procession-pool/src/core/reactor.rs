@@ -11,6 +11,7 @@ use super::respawn::StartBudget;
 use super::stats::Counters;
 use super::worker::{Feed, Worker, WorkerState};
 use super::{Cancelled, Effects, JobId, Nanos, Slot, WorkerRef};
+use crate::histogram::Histogram;
 
 /// What a pool is made with.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,8 @@ pub(crate) struct Core {
     pub(super) profiles: Profiles,
     pub(super) budget: StartBudget,
     pub(super) counters: Counters,
+    /// How long the items counted as done had waited.
+    pub(super) waits: Histogram,
     /// READY workers without frames that may be fed; the most recently used is last.
     pub(super) idle: Vec<u32>,
     /// Booting workers without frames that may be fed; the first started is first.
@@ -103,6 +106,7 @@ impl Core {
             profiles: Profiles::default(),
             budget: StartBudget::new(config.start_budget),
             counters: Counters::default(),
+            waits: Histogram::default(),
             idle: Vec::with_capacity(workers as usize),
             vacant: VecDeque::new(),
             cursor: 0,
@@ -210,7 +214,7 @@ impl Core {
             return;
         };
         let before = worker.waiting();
-        let Some((id, items)) = worker.replied(items) else {
+        let Some((id, items, begun)) = worker.replied(items, now) else {
             return;
         };
         self.waiting = self.waiting + worker.waiting() - before;
@@ -219,6 +223,9 @@ impl Core {
         worker.feed = Feed::Open;
         if let Some(job) = self.jobs.get_mut(id) {
             self.counters.done += u64::from(items);
+            let waited = begun.saturating_sub(job.since);
+            self.waits
+                .record(waited.saturating_mul(u64::from(items)), items);
             job.unresolved -= items;
             if failed.is_some() && job.stop == Stop::OnFailure {
                 self.stop_job(id, Cancelled::StoppedByFailure, fx);

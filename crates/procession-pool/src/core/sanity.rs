@@ -125,6 +125,7 @@ impl Core {
     }
 
     fn check_items(&self) {
+        assert_eq!(self.waits.count(), self.counters.done, "waits noted");
         let mut queued: HashMap<JobId, u32> = HashMap::new();
         let mut held: HashMap<JobId, Vec<(u32, u32)>> = HashMap::new();
         for run in self.queue.iter() {

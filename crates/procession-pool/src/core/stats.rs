@@ -2,6 +2,7 @@
 
 use super::worker::WorkerState;
 use super::{Core, PoolState};
+use crate::histogram::Histogram;
 
 /// Events counted since the pool was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,11 @@ pub(crate) struct CoreStats {
 }
 
 impl Core {
+    /// How long the items that replied had waited.
+    pub(crate) fn waits(&self) -> &Histogram {
+        &self.waits
+    }
+
     /// Counts and gauges; costs a walk over all frames.
     pub(crate) fn stats(&self) -> CoreStats {
         let frames = || self.workers.iter().flat_map(|worker| &worker.frames);

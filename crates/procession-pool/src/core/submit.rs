@@ -26,7 +26,7 @@ impl Core {
             PoolState::Terminating => return Err(Refused::Terminated),
             PoolState::Broken => return Err(Refused::Broken),
         }
-        let id = self.jobs.insert(spec);
+        let id = self.jobs.insert(spec, now);
         if spec.terms.start_by != NEVER {
             self.begin_by(id, spec.terms.start_by);
         }
@@ -72,6 +72,9 @@ impl Core {
             }
             Stop::Stopped(_) => {}
             Stop::Never | Stop::OnFailure => {
+                if job.queued == 0 {
+                    job.since = now;
+                }
                 job.queued += more;
                 job.unresolved += more;
                 self.enqueue(

@@ -107,6 +107,8 @@ pub(super) struct Worker {
     pub(super) began: Option<Nanos>,
     /// A decision was due when the worker seemed to be past what it is about.
     pub(super) spared: bool,
+    /// When it was last heard of, and the time before.
+    heard: (Nanos, Nanos),
     pub(super) frames: VecDeque<Frame>,
 }
 
@@ -124,6 +126,7 @@ impl Worker {
             due: NEVER,
             began: None,
             spared: false,
+            heard: (0, 0),
             frames: VecDeque::new(),
         }
     }
@@ -207,12 +210,17 @@ impl Worker {
         Some(frame)
     }
 
-    /// Counts `items` replies against the oldest frame; says whose they were and how many it could count.
+    /// Counts `items` replies against the oldest frame; says whose they were, how many it could count, and from when on it
+    /// can have been at them.
     #[inline]
-    pub(super) fn replied(&mut self, items: u32) -> Option<(JobId, u32)> {
+    pub(super) fn replied(&mut self, items: u32, now: Nanos) -> Option<(JobId, u32, Nanos)> {
+        if self.heard.0 != now {
+            self.heard = (now, self.heard.0);
+        }
         let frame = self.frames.front_mut()?;
         let items = items.min(frame.count);
         let job = frame.job;
+        let begun = frame.sent.max(self.heard.1);
         self.queued -= Nanos::from(frame.item) * Nanos::from(items);
         frame.begun = true;
         frame.first = frame.first.wrapping_add(items);
@@ -221,7 +229,7 @@ impl Worker {
             self.frames.pop_front();
             self.due = NEVER;
         }
-        Some((job, items))
+        Some((job, items, begun))
     }
 
     /// Frames presumed not begun: all while booting, all but the oldest afterwards.

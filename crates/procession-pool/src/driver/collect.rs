@@ -131,24 +131,18 @@ impl Driver {
 
     /// Passes on how long the items took since the last look, by the worker's own account.
     fn measure(&mut self, slot: Slot) {
-        let Some((job, _, _)) = self.core.front(slot) else {
+        let Some((busy, items)) = self.note_work(slot).filter(|(_, items)| *items > 0) else {
             return;
         };
-        let profile = self.parts.known_job(job).map(|data| data.profile);
-        let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
-            return;
-        };
-        let (Some(worker), Some(who)) = (&seat.worker, seat.incarnation) else {
-            return;
-        };
-        let (busy, items) = worker.work_done();
-        let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
-        let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
-        if items > 0
-            && let Some(profile) = profile
-        {
-            self.core
-                .measured(who, profile, items, busy.saturating_sub(busy_before));
+        let data = self.core.front(slot);
+        let data = data.and_then(|(job, _, _)| self.parts.known_job(job));
+        let who = self
+            .parts
+            .seats
+            .get(slot.index())
+            .and_then(|seat| seat.incarnation);
+        if let (Some(data), Some(who)) = (data, who) {
+            self.core.measured(who, data.profile, items, busy);
         }
     }
 }

@@ -13,6 +13,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 
+use super::accounts::{Account, Slowest};
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
 
@@ -149,7 +150,11 @@ pub(crate) struct Seat {
     pub(crate) dirty: bool,
     /// Workers started here so far.
     pub(crate) starts: u32,
+    pub(crate) account: Account,
 }
+
+/// Number and name of each function handed in, by the place of its descriptor.
+pub(crate) type Tasks = HashMap<i64, (u32, &'static str)>;
 
 /// Everything that effects act on.
 #[derive(Debug, Default)]
@@ -159,7 +164,8 @@ pub(crate) struct Parts {
     pub(crate) dirty: Vec<u32>,
     pub(crate) to_start: Vec<Slot>,
     pub(crate) wakes: Wakes,
-    pub(crate) profiles: HashMap<i64, u32>,
+    pub(crate) profiles: Tasks,
+    pub(super) slowest: Slowest,
     /// The buffer of a finished job, for the next long one.
     pub(crate) spare: Vec<u8>,
     /// Why the pool is broken.
@@ -198,8 +204,7 @@ impl Parts {
 
     /// A job that is not over; another one may have its place.
     pub(crate) fn known_job(&self, job: JobId) -> Option<&JobData> {
-        let data = self.jobs.get(job.slot())?.as_ref();
-        data.filter(|data| data.job == job)
+        known(&self.jobs, job)
     }
 
     /// Adds items to a map.
@@ -266,7 +271,7 @@ impl Parts {
             offset: data.task.offset(),
             fingerprint: data.task.fingerprint(),
             task: data.id.0,
-            first,
+            first: data.base.wrapping_add(first),
             count,
         };
         let sent = |sent, count| if sent == Sent::Yes { count } else { 0 };
@@ -296,6 +301,11 @@ impl Parts {
     }
 }
 
+fn known(jobs: &[Option<JobData>], job: JobId) -> Option<&JobData> {
+    let data = jobs.get(job.slot())?.as_ref();
+    data.filter(|data| data.job == job)
+}
+
 impl Effects for Parts {
     fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
         let sent = self.put(to, job, first, count);
@@ -318,7 +328,8 @@ impl Effects for Parts {
 
     fn lost_item(&mut self, job: JobId, item: u32, by: Slot) {
         let story = self.seat(by).and_then(|seat| seat.story.clone());
-        let Some(data) = self.job(job) else { return };
+        let Parts { jobs, slowest, .. } = self;
+        let Some(data) = known(jobs, job) else { return };
         let kind = match &story {
             Some(Story { panic: Some(_), .. }) => TaskErrorKind::Panicked,
             Some(Story {
@@ -328,6 +339,8 @@ impl Effects for Parts {
         };
         let mut error = data.error(kind, item);
         if let Some(story) = story {
+            let ran_for = story.death.ran_for().unwrap_or_default();
+            slowest.ended(data, item, by, ran_for);
             error = error.with_death(story.death);
             if let Some(panic) = story.panic {
                 error = error.with_panic(panic);
@@ -341,7 +354,8 @@ impl Effects for Parts {
     }
 
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<u64> {
-        let task = self.known_job(job)?.id.0;
+        let data = self.known_job(job)?;
+        let (task, item) = (data.id.0, data.base.wrapping_add(item));
         let worker = self.seat(slot)?.worker.as_mut()?;
         // Claimed, but not all there: what is being received does not run.
         if worker.is_streaming() && worker.frames() == 1 {
@@ -356,7 +370,9 @@ impl Effects for Parts {
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: u64, limit: u64) {
         let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
         let who = worker.map(|w| format!("worker {} ({:?}) is ended", w.pid(), w.name()));
-        let Some(data) = self.job(job) else { return };
+        let Parts { jobs, slowest, .. } = self;
+        let Some(data) = known(jobs, job) else { return };
+        slowest.ended(data, item, by, Duration::from_nanos(ran));
         let error = data
             .error(TaskErrorKind::TimedOut, item)
             .with_times(Duration::from_nanos(limit), Duration::from_nanos(ran));
@@ -435,6 +451,7 @@ impl Effects for Parts {
         // The scheduler stops only workers with nothing in flight, so the ring has room.
         let grace = if worker.stop() { STOP_GRACE_NS } else { 0 };
         seat.ending = true;
+        seat.account.told();
         seat.kill_at = Some(now_ns() + grace);
     }
 
@@ -444,6 +461,7 @@ impl Effects for Parts {
         let Some(worker) = &seat.worker else { return };
         worker.terminate();
         seat.ending = true;
+        seat.account.told();
         seat.kill_at = Some(now_ns() + TERM_GRACE_NS);
     }
 }

@@ -66,6 +66,10 @@ impl Driver {
             violation,
         });
         let who = seat.incarnation;
+        self.close_account(slot, now);
+        let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
+            return;
+        };
         // The worker is dropped after the core has looked at its frames: they are counted in the core alone.
         let worker = seat.worker.take();
         seat.kill_at = None;

@@ -6,7 +6,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use super::{Driver, Shared};
 use crate::cell::Cell;
 use crate::core::{JobId, Refused, Slot};
-use crate::stats::{PoolStats, WorkerStats};
+use crate::stats::PoolStats;
 
 impl Shared {
     pub(crate) fn close(&self) {
@@ -110,45 +110,6 @@ impl Driver {
                 // SIGKILL ends it; an error here means that someone else has collected it.
                 let _ = worker.child().wait();
             }
-        }
-    }
-
-    fn stats(&mut self, shared: &Shared) -> PoolStats {
-        let core = self.core.stats();
-        let name = &shared.spec.name;
-        let mut running = 0;
-        let workers: Vec<_> = self
-            .parts
-            .seats
-            .iter_mut()
-            .enumerate()
-            .map(|(index, seat)| {
-                // One that was told to end is at nothing that counts.
-                let worker = seat.worker.as_mut().filter(|_| !seat.ending);
-                let busy =
-                    worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1..)));
-                running += u64::from(busy);
-                let worker = seat.worker.as_ref();
-                WorkerStats {
-                    index,
-                    pid: worker.map(|w| w.pid()),
-                    name: format!("{name}/{}", index + 1),
-                    busy,
-                    done: worker.map_or(0, |w| w.work_done().1),
-                }
-            })
-            .collect();
-        let failed =
-            self.failed_replies + core.items_lost + core.items_cancelled + core.items_timed_out;
-        PoolStats {
-            queued: (core.queued_items + core.items_in_flight).saturating_sub(running),
-            running,
-            idle: u64::from(core.idle),
-            done: core.items_done.saturating_sub(self.failed_replies),
-            failed,
-            restarts: core.starts.saturating_sub(workers.len() as u64),
-            callback_panics: shared.callbacks.panicked(),
-            workers,
         }
     }
 }

@@ -40,12 +40,4 @@ impl Worker {
             self.layout.set(link::SPIN, ns);
         }
     }
-
-    /// Nanoseconds spent in frames and items run, since the start; the worker's own figures.
-    pub fn work_done(&self) -> (u64, u64) {
-        (
-            self.layout.get(link::BUSY_NS),
-            self.layout.get(link::ITEMS_DONE),
-        )
-    }
 }

@@ -5,6 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use procession_os::clock::monotonic_ns;
 use procession_os::prologue;
 use procession_os::segment::Segment;
 use procession_os::socket::Socket;
@@ -56,6 +57,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let Ok((calls, replies)) = layout.worker_ends() else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
+    layout.set(link::BOOTED_NS, monotonic_ns());
     if let Some(spec) = initializer
         && let Err(failure) = initialize(&spec, &mut fds, &limits)
     {
@@ -63,6 +65,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         std::process::exit(EXIT_INITIALIZER);
     }
     layout.set_last_words(&[]);
+    layout.set(link::READY_NS, monotonic_ns());
     if control.send(&FromWorker::Ready.encode(), &[]).is_err() {
         prologue::exit_now(EXIT_PARENT_GONE);
     }

@@ -35,9 +35,11 @@ impl Server {
             rest = rest.get(fed..).unwrap_or_default();
             if fed == 0 {
                 self.wait_for_room();
-            } else {
+            } else if !rest.is_empty() {
                 self.publish();
             }
         }
+        // The last piece is seen with the next look: the last of a frame not before its account.
+        self.clock.published = 0;
     }
 }

@@ -44,6 +44,25 @@ fn open_job_lives_without_items_and_ends_when_told() {
 }
 
 #[test]
+fn wait_ends_when_what_was_before_it_has_replied() {
+    let mut scene = Scene::ready(1);
+    scene.known(100 * US);
+    let before = scene.core.waits().count();
+    scene.submit_calls(2);
+    scene.begin(0);
+    scene.advance(100 * US);
+    scene.done(0, 1);
+    scene.begin(0);
+    scene.advance(100 * US);
+    scene.done(0, 1);
+    let waits = scene.core.waits();
+    assert_eq!(waits.count() - before, 2);
+    // The first one began at once, the second one after it.
+    assert_eq!(waits.total().as_nanos() as u64, 100 * US);
+    scene.end();
+}
+
+#[test]
 fn open_job_that_ends_with_items_in_flight_finishes_with_them() {
     let mut scene = Scene::ready(1);
     let job = scene.submit(JobSpec {

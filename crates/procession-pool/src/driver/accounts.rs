@@ -1,0 +1,234 @@
+//! What the pool remembers of its workers for statistics: their times, how long items ran, the slowest of them.
+//!
+//! Workers write these figures themselves, so each is brought into the bounds of what can be; it must never influence where
+//! work goes.
+
+use std::time::{Duration, Instant};
+
+use procession_worker::TaskId;
+use procession_worker::handle::{Worker, now_ns};
+
+use super::parts::{JobData, Parts, Seat};
+use super::{Driver, Shared};
+use crate::core::Slot;
+use crate::stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, WorkerTimes};
+
+/// How many of the slowest items are kept.
+const KEPT: usize = 10;
+
+/// What is remembered of one place.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// The times of the workers that ended there.
+    past: WorkerTimes,
+    /// When the one that is there was told to end.
+    told_to_end: Option<u64>,
+}
+
+impl Account {
+    /// The worker is told to end.
+    pub(crate) fn told(&mut self) {
+        self.told_to_end.get_or_insert_with(now_ns);
+    }
+
+    /// What the life of this worker went into until now.
+    fn times(&self, worker: &Worker, now: u64) -> WorkerTimes {
+        let born = worker.started_ns().min(now);
+        let end = self.told_to_end.unwrap_or(now).clamp(born, now);
+        let (booted, ready) = worker.boot_stamps();
+        let stamp = |at: u64, after: u64| if at == 0 { end } else { at.clamp(after, end) };
+        let booted = stamp(booted, born);
+        let ready = stamp(ready, booted);
+        let current = worker.is_at().map_or(0, |at| now.saturating_sub(at.since));
+        let serving = end - ready;
+        let working = worker.work_done().0.saturating_add(current).min(serving);
+        WorkerTimes {
+            starting: Duration::from_nanos(booted - born),
+            initializing: Duration::from_nanos(ready - booted),
+            working: Duration::from_nanos(working),
+            waiting: Duration::from_nanos(serving - working),
+            ending: Duration::from_nanos(now - end),
+        }
+    }
+}
+
+/// The slowest items of workers that have ended, and of those that were ended with their worker; the slowest first.
+#[derive(Debug, Default)]
+pub(crate) struct Slowest(Vec<SlowTask>);
+
+impl Slowest {
+    fn add(&mut self, task: SlowTask) {
+        let place = self.0.partition_point(|kept| kept.ran_for >= task.ran_for);
+        if place < KEPT {
+            self.0.truncate(KEPT - 1);
+            self.0.insert(place, task);
+        }
+    }
+
+    /// An item that was ended together with its worker.
+    pub(super) fn ended(&mut self, data: &JobData, item: u32, by: Slot, ran_for: Duration) {
+        self.add(SlowTask {
+            name: data.task.name(),
+            id: data.id,
+            item: data.base.wrapping_add(item) as usize,
+            ran_for,
+            worker: by.index(),
+        });
+    }
+
+    /// Everything a worker has noted.
+    fn of_worker(&mut self, worker: &Worker, index: usize, name_of: impl Fn(i64) -> &'static str) {
+        for slow in worker.slowest() {
+            self.add(SlowTask {
+                name: name_of(slow.offset),
+                id: TaskId(slow.task),
+                item: slow.item as usize,
+                ran_for: Duration::from_nanos(slow.took),
+                worker: index,
+            });
+        }
+    }
+}
+
+impl Driver {
+    /// Time and items of a worker since the last look, by its own account.
+    #[inline]
+    pub(super) fn note_work(&mut self, slot: Slot) -> Option<(u64, u32)> {
+        let seat = self.parts.seats.get_mut(slot.index())?;
+        let (busy, items) = seat.worker.as_ref()?.work_done();
+        let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
+        let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
+        let busy = busy.saturating_sub(busy_before);
+        if items > 0 {
+            self.runs.record(busy, items);
+        }
+        Some((busy, items))
+    }
+
+    /// A worker has ended and is about to be forgotten.
+    pub(super) fn close_account(&mut self, slot: Slot, now: u64) {
+        self.note_work(slot);
+        let Parts {
+            seats,
+            profiles,
+            slowest,
+            ..
+        } = &mut self.parts;
+        let Some(seat) = seats.get_mut(slot.index()) else {
+            return;
+        };
+        let Some(worker) = &seat.worker else { return };
+        let times = seat.account.times(worker, now);
+        seat.account.past.add(times);
+        seat.account.told_to_end = None;
+        slowest.of_worker(worker, slot.index(), |offset| name_of(profiles, offset));
+    }
+
+    pub(super) fn stats(&mut self, shared: &Shared) -> PoolStats {
+        let now = now_ns();
+        let slots = (0..self.parts.seats.len()).map(|at| Slot(at as u32));
+        let workers: Vec<_> = slots
+            .map(|slot| {
+                self.note_work(slot);
+                self.stats_of(slot, shared, now)
+            })
+            .collect();
+        let running = workers.iter().filter(|worker| worker.busy).count() as u64;
+        let core = self.core.stats();
+        let failed =
+            self.failed_replies + core.items_lost + core.items_cancelled + core.items_timed_out;
+        PoolStats {
+            queued: (core.queued_items + core.items_in_flight).saturating_sub(running),
+            running,
+            idle: u64::from(core.idle),
+            done: core.items_done.saturating_sub(self.failed_replies),
+            failed,
+            restarts: core.starts.saturating_sub(workers.len() as u64),
+            callback_panics: shared.callbacks.panicked(),
+            waits: self.core.waits().clone(),
+            runs: self.runs.clone(),
+            slowest: self.slowest(),
+            workers,
+        }
+    }
+
+    fn slowest(&self) -> Vec<SlowTask> {
+        let Parts {
+            seats, profiles, ..
+        } = &self.parts;
+        let mut all = Slowest(self.parts.slowest.0.clone());
+        for (index, seat) in seats.iter().enumerate() {
+            if let Some(worker) = &seat.worker {
+                all.of_worker(worker, index, |offset| name_of(profiles, offset));
+            }
+        }
+        all.0
+    }
+
+    fn stats_of(&mut self, slot: Slot, shared: &Shared, now: u64) -> WorkerStats {
+        let index = slot.index();
+        let ready = self.core.is_ready(slot);
+        let busy = self.parts.seat(slot).is_some_and(Seat::is_busy);
+        let current = self.running_in(slot, now).filter(|_| busy);
+        let seat = self.parts.seats.get(index);
+        let worker = seat.and_then(|seat| seat.worker.as_ref());
+        let mut times = seat.map_or_else(WorkerTimes::default, |seat| seat.account.past);
+        if let (Some(seat), Some(worker)) = (seat, worker) {
+            times.add(seat.account.times(worker, now));
+        }
+        let state = match (worker, seat) {
+            (None, _) | (_, None) => WorkerState::Absent,
+            (Some(_), Some(seat)) if seat.ending => WorkerState::Ending,
+            (Some(_), Some(_)) if busy => WorkerState::Busy,
+            (Some(_), Some(_)) if ready => WorkerState::Idle,
+            (Some(_), Some(_)) => WorkerState::Starting,
+        };
+        WorkerStats {
+            index,
+            pid: worker.map(Worker::pid),
+            name: format!("{}/{}", shared.spec.name, index + 1),
+            state,
+            busy,
+            current,
+            done: worker.map_or(0, |worker| worker.work_done().1),
+            started: worker.and_then(|worker| {
+                let ago = Duration::from_nanos(now.saturating_sub(worker.started_ns()));
+                Instant::now().checked_sub(ago)
+            }),
+            restarts: u64::from(seat.map_or(0, |seat| seat.starts).saturating_sub(1)),
+            times,
+        }
+    }
+
+    /// What a worker is at, if it is what the scheduler thinks: a cancelled task is over here.
+    fn running_in(&self, slot: Slot, now: u64) -> Option<RunningTask> {
+        let at = self
+            .parts
+            .seats
+            .get(slot.index())?
+            .worker
+            .as_ref()?
+            .is_at()?;
+        let (job, ..) = self.core.front(slot)?;
+        let data = self.parts.known_job(job)?;
+        (data.id.0 == at.task).then(|| RunningTask {
+            name: data.task.name(),
+            id: data.id,
+            item: at.item as usize,
+            running_for: Duration::from_nanos(now.saturating_sub(at.since)),
+        })
+    }
+}
+
+impl Seat {
+    /// Its worker runs something that counts: one that was told to end does not.
+    fn is_busy(&mut self) -> bool {
+        let worker = self.worker.as_mut().filter(|_| !self.ending);
+        worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1..)))
+    }
+}
+
+/// The name of a function that was handed in; what a worker says is looked up, never believed.
+fn name_of(tasks: &super::parts::Tasks, offset: i64) -> &'static str {
+    tasks.get(&offset).map_or("?", |(_, name)| name)
+}
