@@ -1,5 +1,7 @@
 //! How a pool is configured and started.
 
+mod output;
+
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use procession_worker::watch::Watch;
 use crate::core::{Core, CoreConfig};
 use crate::driver::{Room, Shared, main_loop};
 use crate::options::nanos;
+use crate::output::Sink;
 use crate::pool::Pool;
 
 /// Variable that sets the size of [`Pool::per_cpu`] pools, unless the builder names one.
@@ -46,6 +49,7 @@ pub struct PoolBuilder {
     cancel_grace: Option<Duration>,
     max_queued: Option<usize>,
     task_timeout: Option<Duration>,
+    output: output::OutputOptions,
 }
 
 impl PoolBuilder {
@@ -200,17 +204,20 @@ impl PoolBuilder {
             initializer: self.initializer.transpose()?,
             env: self.env,
             current_dir: None,
+            stdout: self.output.stdout(),
+            stderr: self.output.stderr(),
             max_frame: Limits::default().max_bytes,
         };
         if workers == 0 {
             return inline(&spec, self.inline_initializer);
         }
-        procession_worker::check_can_start(workers)?;
+        procession_worker::check_can_start(workers, self.output.captured())?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
-        let mut pool = start(spec, workers, config, Room::new(self.max_queued))?;
+        let sink = self.output.sink();
+        let mut pool = start(spec, workers, config, Room::new(self.max_queued), sink)?;
         if let Some(limit) = self.task_timeout {
             pool.task_limit = nanos(limit);
         }
@@ -252,15 +259,19 @@ fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error
     Ok(Pool::with(None, None, spec.max_frame))
 }
 
-fn start(spec: WorkerSpec, workers: usize, config: CoreConfig, room: Room) -> Result<Pool, Error> {
+fn start(
+    spec: WorkerSpec,
+    workers: usize,
+    config: CoreConfig,
+    room: Room,
+    sink: Option<Sink>,
+) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
-    let shared = Arc::new(Shared::new(
-        Core::new(config),
-        workers,
-        Watch::new()?,
-        spec,
-        room,
-    ));
+    let mut shared = Shared::new(Core::new(config), workers, Watch::new()?, spec, room);
+    if let Some(sink) = sink {
+        shared.capture(sink);
+    }
+    let shared = Arc::new(shared);
     let to_start = {
         let mut driver = shared.lock();
         driver.open(now_ns())
@@ -283,5 +294,6 @@ fn start(spec: WorkerSpec, workers: usize, config: CoreConfig, room: Room) -> Re
             shared.lock().abandon();
             Error::message(format!("cannot start the pool's thread: {e}"))
         })?;
+    shared.prepare_output();
     Ok(Pool::with(Some(shared), Some(thread), max_frame))
 }

@@ -43,12 +43,16 @@ struct State {
     let_go: bool,
 }
 
-/// A callback whose call has completed.
-struct Work {
-    job: Job,
-    cell: Arc<Cell>,
-    _open: Open,
+/// What the thread runs next.
+enum Work {
+    /// A callback whose call has completed.
+    Outcome(Job, Arc<Cell>, Open),
+    /// Something else, in its turn.
+    Notice(Notice, Open),
 }
+
+/// What else the callback thread is to run; it guards itself what is the user's.
+pub(crate) type Notice = Box<dyn FnOnce() + Send>;
 
 /// Counts a registered callback until it is over, however that comes.
 struct Open(Arc<Callbacks>);
@@ -81,11 +85,7 @@ impl Callback {
     pub(crate) fn due(self, cell: Arc<Cell>) {
         let Callback { job, to, open } = self;
         // The receiving end lives as long as this sender does.
-        let _ = to.send(Work {
-            job,
-            cell,
-            _open: open,
-        });
+        let _ = to.send(Work::Outcome(job, cell, open));
     }
 }
 
@@ -121,6 +121,33 @@ impl Callbacks {
         Callback { job, to, open }
     }
 
+    /// Starts the thread, so that the first notice does not.
+    pub(crate) fn prepare(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let (_, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
+        if state.thread.is_none() {
+            // A refusal is tried again with the first notice.
+            state.thread = self.start(from).ok();
+        }
+    }
+
+    /// Has `notice` run after what is due by now; never waits for it. A pool that is gone has nobody to run it.
+    pub(crate) fn post(self: &Arc<Self>, notice: Notice) {
+        let mut state = self.lock();
+        if state.let_go {
+            return;
+        }
+        state.open += 1;
+        let open = Open(Arc::clone(self));
+        let (to, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
+        if state.thread.is_none() {
+            state.thread = self.start(from).ok();
+        }
+        drop(state);
+        // The receiving end lives as long as this sender does.
+        let _ = to.send(Work::Notice(notice, open));
+    }
+
     fn start(self: &Arc<Self>, from: flume::Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
         let callbacks = Arc::clone(self);
         std::thread::Builder::new()
@@ -135,8 +162,10 @@ impl Callbacks {
 
     /// Calls one; its panic has been reported by the panic hook, is counted, and goes no further.
     fn call(&self, work: Work) {
-        let Work { job, cell, _open } = work;
-        self.guard(|| job(cell));
+        match work {
+            Work::Outcome(job, cell, _open) => self.guard(|| job(cell)),
+            Work::Notice(notice, _open) => notice(),
+        }
     }
 
     /// Runs a callback's code; a panic is counted and ends here.

@@ -8,6 +8,7 @@ mod bells;
 mod burst;
 mod collect;
 pub(crate) mod main_loop;
+mod output;
 pub(crate) mod parts;
 mod room;
 mod seats;
@@ -28,6 +29,7 @@ use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
 use crate::histogram::Histogram;
+use crate::output::Delivery;
 use bells::Flush;
 use burst::BurstClock;
 use parts::{JobData, Parts, Payload, Segment};
@@ -41,7 +43,7 @@ const HOLD_BELOW_NS: u64 = 5_000;
 #[derive(Debug)]
 pub(crate) struct Shared {
     driver: Mutex<Driver>,
-    pub(crate) watch: Watch,
+    pub(crate) watch: Arc<Watch>,
     /// The word the draining thread sleeps on besides the links.
     own: AtomicU32,
     /// The kernel cannot wait on several words: the pool's own thread drains for everyone.
@@ -51,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) ended_changed: Condvar,
     pub(crate) spec: WorkerSpec,
     pub(crate) callbacks: Arc<Callbacks>,
+    /// Where captured lines go.
+    output: Option<Arc<Delivery>>,
     owner: u32,
 }
 
@@ -84,6 +88,8 @@ pub(crate) struct Driver {
     /// How long items ran.
     runs: Histogram,
     max_frame: usize,
+    /// Where captured lines go.
+    output: Option<Arc<Delivery>>,
 }
 
 /// What a thread that asks for bells waits for.
@@ -138,16 +144,18 @@ impl Shared {
             failed_replies: 0,
             runs: Histogram::default(),
             max_frame: spec.max_frame,
+            output: None,
         };
         Shared {
             driver: Mutex::new(driver),
-            watch,
+            watch: Arc::new(watch),
             own: AtomicU32::new(0),
             no_nap: AtomicBool::new(false),
             ended: Mutex::new(false),
             ended_changed: Condvar::new(),
             spec,
             callbacks: Arc::default(),
+            output: None,
             owner: std::process::id(),
         }
     }

@@ -100,7 +100,9 @@
 //!   waited for from several, sent to another, or awaited in any async runtime.
 //! * **Size.** [`Pool::new`] takes the number of workers; 0 makes a pool that runs everything in the caller, for debugging.
 //!   [`Pool::per_cpu`] takes as many as there are processors for this program, or `PROCESSION_WORKERS`.
-//! * **Costs.** A worker takes two descriptors and 260 KiB of shared memory here, beside its own process.
+//! * **Output.** What workers print can be [captured](PoolBuilder::stdout): whole lines, tagged, there before the result of
+//!   the task that wrote them, and a crash brings the end of stderr along.
+//! * **Costs.** A worker takes two descriptors (one more for each captured output) and 260 KiB of shared memory here, beside its own process.
 //! * **Surroundings.** Workers inherit environment, directory, stdout and stderr; stdin is empty, SIGINT is ignored.
 //!
 //! # When to use only this layer
@@ -122,6 +124,7 @@ mod imap;
 mod lazy;
 mod map;
 mod options;
+mod output;
 mod pool;
 mod result;
 mod scope;
@@ -133,12 +136,14 @@ mod then;
 mod waits;
 
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
+pub use procession_worker::{Output, OutputStream};
 pub use procession_worker::{cancelled, init, init_before_main};
 
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::Call;
 pub use histogram::Histogram;
 pub use imap::{Imap, ImapUnordered};
+pub use output::OutputLine;
 pub use pool::Pool;
 pub use result::AsyncResult;
 pub use stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, WorkerTimes};

@@ -83,11 +83,18 @@ impl Source {
     /// Waits; false when the deadline came first.
     pub(crate) fn wait(&self, deadline: Option<u64>) -> bool {
         if self.cell.is_done() {
+            if let Some(shared) = &self.shared {
+                shared.settle(deadline);
+            }
             return true;
         }
         match &self.shared {
             Some(shared) if shared.is_ours() => {
-                shared.wait(&[&self.cell], self.job, deadline, None)
+                let done = shared.wait(&[&self.cell], self.job, deadline, None);
+                if done {
+                    shared.settle(deadline);
+                }
+                done
             }
             // Nothing moves in a forked copy, and what has no pool is done from the beginning.
             Some(_) | None => self.cell.is_done(),

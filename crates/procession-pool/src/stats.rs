@@ -71,6 +71,8 @@ pub struct PoolStats {
     pub restarts: u64,
     /// Callbacks that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
+    /// Captured lines that were dropped because nobody took them: see [`OutputLine::dropped`](crate::OutputLine::dropped).
+    pub dropped_lines: u64,
     /// How long items waited before they began, of those that replied, errors included.
     ///
     /// From the submission to the moment at which the item was with its worker and the worker had replied to what was before

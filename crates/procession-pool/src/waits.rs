@@ -290,6 +290,7 @@ fn wait_on(cells: &[&Cell], pools: &[Arc<Shared>], deadline: Option<u64>) {
         [] => {}
         [pool] => {
             let _ = pool.wait(cells, None, deadline, None);
+            pool.settle(deadline);
         }
         several => wait_apart(cells, several, deadline),
     }

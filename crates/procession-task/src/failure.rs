@@ -13,6 +13,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use text::tail;
+
 use crate::codec::{CodecError, CodecErrorKind};
 
 /// Why a call gave no result: the stage it failed in, a message, and for a panic its place.

@@ -7,6 +7,7 @@ mod account;
 mod bells;
 mod calls;
 mod ending;
+mod output;
 mod replies;
 
 use std::collections::VecDeque;
@@ -14,7 +15,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use procession_os::child::Child;
@@ -29,10 +29,13 @@ use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role};
 
 pub use self::account::{At, SlowItem};
 pub use self::ending::why_not_ready;
+pub use self::output::Line;
+use self::output::Outputs;
 pub use self::replies::{Replies, reply_frame};
 use crate::error::Error;
 pub use crate::link::Bell;
 use crate::link::{self, Layout, RING_BYTES, SEGMENT_BYTES};
+use crate::output::Output;
 use crate::start::{self, StartSpec};
 
 /// Calls longer than this are streamed, and only to a worker that has nothing else to do.
@@ -53,6 +56,10 @@ pub struct WorkerSpec {
     pub env: Vec<(OsString, Option<OsString>)>,
     /// Working directory, the parent's if `None`.
     pub current_dir: Option<PathBuf>,
+    /// Where its stdout goes.
+    pub stdout: Output,
+    /// Where its stderr goes.
+    pub stderr: Output,
     /// Bytes of the longest argument tuple or result.
     pub max_frame: usize,
 }
@@ -87,7 +94,7 @@ struct Outgoing {
     end: usize,
 }
 
-/// One pool worker, as its parent holds it: two descriptors and one mapping.
+/// One pool worker, as its parent holds it: two descriptors, one more for each captured output, and one mapping.
 pub struct Worker {
     child: Arc<Child>,
     control: Socket,
@@ -106,6 +113,8 @@ pub struct Worker {
     /// How many of the newest of them are not published yet.
     unpublished: usize,
     inbox: Vec<u8>,
+    /// Its captured outputs, if any is.
+    outputs: Option<Box<Outputs>>,
 }
 
 impl fmt::Debug for Worker {
@@ -152,7 +161,10 @@ impl Worker {
             }
         };
         let (calls, replies) = layout.parent_ends()?;
-        let started = start::start(StartSpec {
+        if spec.stdout == Output::Captured {
+            layout.set(link::WANTED, link::OUTPUT_CAPTURED);
+        }
+        let mut started = start::start(StartSpec {
             name: spec.name.clone(),
             index: u32::try_from(spec.index).ok(),
             role: Role::Pool {
@@ -163,9 +175,13 @@ impl Worker {
             env: spec.env.clone(),
             env_clear: false,
             current_dir: spec.current_dir.clone(),
-            stdout: Stdio::inherit(),
-            stderr: Stdio::inherit(),
+            stdout: spec.stdout.stdio(),
+            stderr: spec.stderr.stdio(),
             fds,
+        })?;
+        let outputs = Outputs::of(&mut started).inspect_err(|_| {
+            let _ = started.child.kill();
+            let _ = started.child.wait();
         })?;
         let waker = Waker::new(&layout.header, link::SLEEP);
         let room = Waker::new(&layout.header, link::ROOM);
@@ -185,6 +201,7 @@ impl Worker {
             ends: VecDeque::new(),
             unpublished: 0,
             inbox: Vec::new(),
+            outputs,
         })
     }
 
@@ -220,7 +237,12 @@ impl Worker {
                     Err(e) => News::Broken(e.to_string()),
                 }
             }
-            Ok(FromWorker::Ready) if self.greeted => News::Ready,
+            Ok(FromWorker::Ready) if self.greeted => {
+                if let Some(outputs) = &mut self.outputs {
+                    outputs.ready();
+                }
+                News::Ready
+            }
             Ok(FromWorker::StartFailed(failure)) if self.greeted => News::StartFailed(failure),
             Ok(_) => News::Broken("it sent a message that does not belong here".into()),
             Err(e) => News::Broken(format!("it sent a packet that is no message: {e}")),

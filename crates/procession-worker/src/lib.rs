@@ -67,6 +67,7 @@ mod info;
 mod link;
 #[doc(hidden)]
 pub mod nap;
+mod output;
 mod process;
 mod serve;
 mod start;
@@ -79,6 +80,7 @@ pub use info::{
     ProcessInfo, cancelled, cpu_count, current_process, depth, is_worker, parent_process,
     worker_index,
 };
+pub use output::{Output, OutputStream};
 pub use process::registry::active_children;
 pub use process::{Process, ProcessBuilder};
 pub use procession_os::ExitStatus;

@@ -40,6 +40,10 @@ pub(crate) const RUNG: usize = 144;
 pub(crate) const BELL: usize = 160;
 /// Nanoseconds the worker may spin before it sleeps; written by the parent.
 pub(crate) const SPIN: usize = 176;
+/// What the parent wants to hear besides replies, written once, before the start: see [`OUTPUT_CAPTURED`].
+pub(crate) const WANTED: usize = 177;
+/// In [`WANTED`]: stdout is captured, so it is flushed after each item.
+pub(crate) const OUTPUT_CAPTURED: u64 = 1;
 /// Progress of the worker (0: at no task), in one line only it writes.
 pub(crate) const TASK: usize = 192;
 pub(crate) const ITEM: usize = 193;

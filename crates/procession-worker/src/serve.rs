@@ -21,6 +21,7 @@ mod account;
 mod bells;
 mod enter;
 mod replies;
+mod said;
 mod words;
 
 use account::Clock;
@@ -31,6 +32,7 @@ pub(crate) use words::is_cancelled;
 const KEEP_BUFFER: usize = 64 << 20;
 
 struct Server {
+    said: said::Said,
     layout: Layout,
     calls: Consumer,
     replies: Producer,
@@ -60,6 +62,7 @@ impl Server {
         let room = Sleeper::new(&layout.header, link::ROOM);
         calls.limit(limits.max_bytes + CallHeader::BYTES + 4);
         Server {
+            said: said::Said::new(&layout),
             layout,
             calls,
             replies,
@@ -165,7 +168,9 @@ impl Server {
         self.layout.set(link::STARTED_NS, self.clock.now);
         let mut output = std::mem::take(&mut self.output);
         output.clear();
-        match descriptor.call(args, &mut output, &self.limits) {
+        let outcome = descriptor.call(args, &mut output, &self.limits);
+        self.said.item_over();
+        match outcome {
             Ok(()) => self.reply(ReplyTag::OK, &output),
             Err(failure) => self.reply_failure(&failure),
         }

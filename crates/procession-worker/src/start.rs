@@ -56,15 +56,17 @@ pub struct Started {
 }
 
 /// Whether this process may start `workers` pool workers: entered through `init`, not a forked copy, and with
-/// descriptors left for two each and a few of the pool's own.
+/// descriptors left for two each, `outputs` more each for what is captured of them, and a few of the pool's own.
 ///
 /// # Errors
 /// The first of these that does not hold, with what to do about it.
 #[doc(hidden)]
-pub fn check_can_start(workers: usize) -> Result<(), Error> {
+pub fn check_can_start(workers: usize, outputs: usize) -> Result<(), Error> {
     require_init()?;
     require_original()?;
-    let needed = workers.saturating_mul(2).saturating_add(POOL_DESCRIPTORS);
+    let needed = workers
+        .saturating_mul(2 + outputs)
+        .saturating_add(POOL_DESCRIPTORS);
     procession_os::limits::check_descriptors(needed, &format!("{workers} workers"))
         .map_err(|cause| Error::os("cannot make a pool", cause))
 }

@@ -1,4 +1,4 @@
-//! What a pool's own thread sleeps on: every worker's pidfd and control socket, and one notification.
+//! What a pool's own thread sleeps on: every worker's pidfd, control socket and captured outputs, and one notification.
 //!
 //! It reports which of them is ready; it must never read from them or know what they mean.
 
@@ -14,6 +14,7 @@ use crate::handle::Worker;
 
 const NOTIFIED: u64 = u64::MAX;
 const ENDED_BIT: u64 = 1 << 63;
+const OUTPUT_BIT: u64 = 1 << 62;
 
 /// Something a [`Watch`] saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub enum Seen {
     Ended(u64),
     /// The worker added under this key has something on its control socket.
     Control(u64),
+    /// The worker added under this key has written to a captured output.
+    Output(u64),
     /// [`Watch::notify`] was called.
     Notified,
 }
@@ -83,7 +86,41 @@ impl Watch {
             epoll::EventData::new_u64(key),
             flags,
         )
-        .map_err(os)
+        .map_err(os)?;
+        self.listen(worker, key)
+    }
+
+    /// Watches a worker's captured outputs, which [`Watch::add`] does too; once more changes nothing.
+    ///
+    /// # Errors
+    /// When the kernel is out of memory or watches.
+    pub fn listen(&self, worker: &Worker, key: u64) -> Result<(), Error> {
+        for pipe in worker.output_fds() {
+            let data = epoll::EventData::new_u64(key | OUTPUT_BIT);
+            match epoll::add(&self.epoll, pipe, data, epoll::EventFlags::IN) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => {
+                    let what = "watch a worker's output (epoll_ctl)";
+                    let cause = procession_os::error::Error::new(what, e);
+                    return Err(Error::os("start a worker", cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops watching a worker's captured outputs.
+    pub fn mute(&self, worker: &Worker) {
+        for pipe in worker.output_fds() {
+            let _ = epoll::delete(&self.epoll, pipe);
+        }
+    }
+
+    /// Stops watching those captured outputs of a worker that nobody can write to any more: they are readable for ever.
+    pub fn mute_ended(&self, worker: &Worker) {
+        for pipe in worker.ended_output_fds() {
+            let _ = epoll::delete(&self.epoll, pipe);
+        }
     }
 
     /// Stops watching a worker's control socket, which would be readable for ever once closed.
@@ -95,6 +132,7 @@ impl Watch {
     pub fn remove(&self, worker: &Worker) {
         let _ = epoll::delete(&self.epoll, worker.child().as_fd());
         self.hush(worker);
+        self.mute(worker);
     }
 
     /// Makes the present or next [`Watch::wait`] return.
@@ -126,6 +164,8 @@ impl Watch {
                 Seen::Notified
             } else if data & ENDED_BIT != 0 {
                 Seen::Ended(data & !ENDED_BIT)
+            } else if data & OUTPUT_BIT != 0 {
+                Seen::Output(data & !OUTPUT_BIT)
             } else {
                 Seen::Control(data)
             });

@@ -70,6 +70,12 @@ fn few_descriptors() {
     for part in ["500 workers", "1008", "64"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // What is captured counts.
+    let captured = Pool::builder().workers(20).on_output(|_| ()).build();
+    let text = captured.unwrap_err().to_string();
+    for part in ["20 workers", "88", "64"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     basic();
 }
 

@@ -280,6 +280,7 @@ impl Map {
         if let Some(shared) = &source.shared {
             let mut between = || collector.collect(source);
             shared.wait(&[&source.cell], source.job, None, Some(&mut between));
+            shared.settle(None);
         }
         collector.collect(source);
     }

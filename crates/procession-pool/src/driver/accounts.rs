@@ -145,6 +145,7 @@ impl Driver {
             failed,
             restarts: core.starts.saturating_sub(workers.len() as u64),
             callback_panics: shared.callbacks.panicked(),
+            dropped_lines: shared.dropped_lines(),
             waits: self.core.waits().clone(),
             runs: self.runs.clone(),
             slowest: self.slowest(),

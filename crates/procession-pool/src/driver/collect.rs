@@ -38,6 +38,11 @@ impl Driver {
         match worker.collect(staged) {
             Ok(0) => pumped,
             Ok(_) => {
+                // What the answered calls have written comes before their outcomes.
+                self.take_output(slot);
+                let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) else {
+                    return false;
+                };
                 let inbox = worker.take_inbox();
                 let used = self.deliver(slot, &inbox, now);
                 if let Some(worker) = self.parts.seat(slot).and_then(|s| s.worker.as_mut()) {

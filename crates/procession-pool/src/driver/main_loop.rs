@@ -121,6 +121,11 @@ impl Driver {
                         self.hear(slot, shared, now);
                     }
                 }
+                Seen::Output(key) => {
+                    if let Some(slot) = self.slot_of(key) {
+                        self.output_came(slot, shared);
+                    }
+                }
                 Seen::Ended(key) => {
                     if let Some(slot) = self.slot_of(key) {
                         self.hear(slot, shared, now);
@@ -146,6 +151,7 @@ impl Driver {
         }
         self.timer(now);
         self.kill_overdue(now);
+        self.pace_output(shared, now);
     }
 
     /// Asks every busy worker whose bell has rung for the next one.
@@ -198,6 +204,7 @@ impl Driver {
                         // What kept former starts from this moment is no cause of anything later.
                         self.parts.broken = None;
                     }
+                    self.take_output(slot);
                     if let Some(who) = who {
                         self.core.ready(who, now, &mut self.parts);
                     }
@@ -246,6 +253,7 @@ impl Driver {
 
     fn next_look(&self) -> Option<u64> {
         let kills = self.parts.seats.iter().filter_map(|seat| seat.kill_at);
-        kills.chain(self.core.next_timer()).min()
+        let output = self.output.as_ref().and_then(|output| output.next_look());
+        kills.chain(self.core.next_timer()).chain(output).min()
     }
 }

@@ -153,6 +153,13 @@ pub(crate) struct Seat {
     pub(crate) account: Account,
 }
 
+impl Seat {
+    /// What the worker that sits here is watched under.
+    pub(crate) fn key(&self, slot: Slot) -> u64 {
+        (u64::from(self.starts) << 24) | u64::from(slot.0)
+    }
+}
+
 /// Number and name of each function handed in, by the place of its descriptor.
 pub(crate) type Tasks = HashMap<i64, (u32, &'static str)>;
 

@@ -18,6 +18,7 @@ impl Driver {
     /// A worker has ended: its last replies count, what it was running is lost, the rest goes elsewhere.
     pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
         self.collect(slot, true, now);
+        self.take_last_output(slot);
         let Parts { seats, broken, .. } = &mut self.parts;
         let Some(seat) = seats.get_mut(slot.index()) else {
             return;
@@ -25,6 +26,8 @@ impl Driver {
         let Some(worker) = &mut seat.worker else {
             return;
         };
+        // What it has started and left in its group ends with it. The number of the group is still its own: it is not reaped.
+        let _ = worker.child().kill_group();
         let status = match worker.reap() {
             Ok(Some(status)) => status,
             // Still there after all: the pidfd stays watched.
@@ -51,6 +54,10 @@ impl Driver {
             None
         };
         let death = worker.death(status, begun > 0);
+        let death = match worker.stderr_tail() {
+            Some(tail) => death.with_stderr_tail(tail),
+            None => death,
+        };
         if !seat.ready && !seat.ending {
             let why = match (seat.start_failure.take(), &panic, &violation) {
                 (Some(why), ..) => why,
@@ -58,7 +65,7 @@ impl Driver {
                 (None, None, Some(violation)) => format!("{death}: {violation}"),
                 (None, None, None) => format!("{death}: {}", why_not_ready(status)),
             };
-            *broken = Some(why);
+            *broken = Some(format!("{why}{}", death.last_lines()));
         }
         seat.story = Some(Story {
             death,
@@ -92,7 +99,7 @@ impl Driver {
             return Ok(());
         };
         seat.starts += 1;
-        watch.add(&worker, (u64::from(seat.starts) << 24) | u64::from(slot.0))?;
+        watch.add(&worker, seat.key(slot))?;
         seat.worker = Some(worker);
         seat.incarnation = None;
         seat.kill_at = Some(now + START_LIMIT_NS);

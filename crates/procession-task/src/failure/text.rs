@@ -28,12 +28,40 @@ pub(crate) fn file(text: &str) -> String {
     clean(text, FILE_BYTES)
 }
 
+/// The end of what a program wrote, made safe to print: the last 8 KiB of it, from the start of a line if one starts there,
+/// with control characters escaped as in every text of this crate.
+///
+/// ```
+/// use procession_task::failure::tail;
+/// assert_eq!(tail(b"one\ntwo \x1b[1m\n"), "one\ntwo \\u{1b}[1m\n");
+/// let long = tail("line\n".repeat(5_000).as_bytes());
+/// assert!(long.len() <= 8 * 1024 && long.starts_with("… (cut)\nline\n"));
+/// ```
+#[must_use]
+pub fn tail(bytes: &[u8]) -> String {
+    let start = bytes.len().saturating_sub(MESSAGE_BYTES);
+    let kept = String::from_utf8_lossy(bytes.get(start..).unwrap_or_default());
+    let safe = clean(&kept, usize::MAX);
+    let room = MESSAGE_BYTES - CUT.len() - 1;
+    if start == 0 && safe.len() <= MESSAGE_BYTES {
+        return safe;
+    }
+    let mut from = safe.len().saturating_sub(room);
+    while !safe.is_char_boundary(from) {
+        from += 1;
+    }
+    let end = safe.get(from..).unwrap_or_default();
+    let whole = end.split_once('\n').map_or(end, |(_, lines)| lines);
+    let lines = if whole.is_empty() { end } else { whole };
+    format!("{CUT}\n{lines}")
+}
+
 /// Idempotent: what it returns it returns unchanged.
 fn clean(text: &str, limit: usize) -> String {
     if text.len() <= limit && !text.chars().any(must_escape) {
         return text.to_string();
     }
-    let mut out = String::with_capacity(limit.min(text.len() + 16));
+    let mut out = String::with_capacity(limit.min(text.len().saturating_add(16)));
     // The longest prefix after which the mark of a cut still fits.
     let mut whole = 0;
     for c in text.chars() {
@@ -48,7 +76,7 @@ fn clean(text: &str, limit: usize) -> String {
             out.push_str(CUT);
             return out;
         }
-        if out.len() + CUT.len() <= limit {
+        if out.len().saturating_add(CUT.len()) <= limit {
             whole = out.len();
         }
     }

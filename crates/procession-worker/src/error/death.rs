@@ -126,6 +126,18 @@ impl WorkerDeath {
         self.stderr_tail.as_deref()
     }
 
+    /// The end of a sentence: the last lines of its stderr, if they were captured.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn last_lines(&self) -> String {
+        match self.stderr_tail() {
+            Some(tail) if !tail.trim().is_empty() => {
+                format!("; its last lines on stderr:\n{}", tail.trim_end())
+            }
+            Some(_) | None => String::new(),
+        }
+    }
+
     /// What may have caused it or what to do about it; `None` when there is nothing to say.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {

@@ -37,10 +37,7 @@ impl fmt::Display for TaskError {
             TaskErrorKind::InvalidOption => write!(f, "{task} was called with an invalid option")?,
         }
         detail(f, facts)?;
-        match &facts.death {
-            Some(death) => write!(f, "; {death}"),
-            None => Ok(()),
-        }
+        beside(f, facts)
     }
 }
 
@@ -85,8 +82,13 @@ fn panicked(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
         Some(panic) => write!(f, "{panic}")?,
         None => f.write_str("panicked")?,
     }
+    beside(f, facts)
+}
+
+/// A death that is not the whole story.
+fn beside(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
     match &facts.death {
-        Some(death) => write!(f, "; {death}"),
+        Some(death) => write!(f, "; {death}{}", death.last_lines()),
         None => Ok(()),
     }
 }
@@ -111,12 +113,7 @@ fn died(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {
     for note in [death.last_words(), death.hint()].into_iter().flatten() {
         write!(f, "; {note}")?;
     }
-    match death.stderr_tail() {
-        Some(tail) if !tail.trim().is_empty() => {
-            write!(f, "; its last lines on stderr:\n{}", tail.trim_end())
-        }
-        _ => Ok(()),
-    }
+    f.write_str(&death.last_lines())
 }
 
 /// A duration a person reads at a glance: `350 µs`, `12 ms`, `3.2 s`.

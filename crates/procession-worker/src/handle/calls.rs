@@ -32,6 +32,7 @@ impl Worker {
         if self.outgoing.is_some() || !matches!(self.calls.is_drained(), Ok(true)) {
             return Sent::NoRoom;
         }
+        let task = head.task;
         let head = head.to_bytes();
         let Ok(len) = u32::try_from(head.len() + items.len()) else {
             return Sent::NoRoom;
@@ -41,7 +42,7 @@ impl Worker {
         }
         // Nothing is published here: the bell is asked for first, see `flush`.
         self.calls.feed(&head);
-        self.ends.push_back(self.calls.position());
+        self.note_sent(task);
         self.outgoing = Some(Outgoing {
             bytes: Arc::clone(bytes),
             at: range.start,
@@ -55,9 +56,16 @@ impl Worker {
         if self.outgoing.is_some() || !self.calls.write(TAG_CALL, &[&head.to_bytes(), items]) {
             return Sent::NoRoom;
         }
-        self.ends.push_back(self.calls.position());
+        self.note_sent(head.task);
         self.unpublished += 1;
         Sent::Yes
+    }
+
+    fn note_sent(&mut self, task: u64) {
+        self.ends.push_back(self.calls.position());
+        if let Some(outputs) = &mut self.outputs {
+            outputs.sent(task);
+        }
     }
 
     /// Whether frames written since the last flush may wait for the next: they are few, and the worker has others.
@@ -122,6 +130,9 @@ impl Worker {
     /// The oldest frame has its last reply.
     pub fn frame_replied(&mut self) {
         self.ends.pop_front();
+        if let Some(outputs) = &mut self.outputs {
+            outputs.replied();
+        }
     }
 
     /// How many frames wait for a reply.
@@ -154,6 +165,9 @@ impl Worker {
         let mut taken = 0;
         while self.ends.back().is_some_and(|end| *end > claimed) {
             self.ends.pop_back();
+            if let Some(outputs) = &mut self.outputs {
+                outputs.taken_back();
+            }
             self.unpublished = self.unpublished.saturating_sub(1);
             taken += 1;
             self.outgoing = None;
