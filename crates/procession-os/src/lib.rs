@@ -138,7 +138,9 @@ pub mod child;
 pub mod clock;
 pub mod doorbell;
 pub mod error;
+pub mod hold;
 pub mod limits;
+pub mod oom;
 pub mod prologue;
 pub mod ring;
 pub mod segment;
@@ -149,6 +151,7 @@ pub mod sync;
 pub mod words;
 
 mod abandoned;
+mod abort;
 mod fault;
 mod forked;
 mod memfd;

@@ -85,8 +85,8 @@ fn action(signo: i32) -> Result<libc::sigaction, Errno> {
 }
 
 fn set_action(signo: i32, new: &libc::sigaction) -> Result<(), Errno> {
-    // SAFETY: `new` is a live, whole action: SIG_DFL, SIG_IGN, one saved from before, or `on_fatal`, which has the
-    // three-argument form that its SA_SIGINFO flag announces and does only async-signal-safe work.
+    // SAFETY: `new` is a live, whole action: SIG_DFL, SIG_IGN, one saved from before, or `on_fatal` and
+    // `on_abort_signal`, which have the form that their flags announce and do only async-signal-safe work.
     check(unsafe { libc::sigaction(signo, new, std::ptr::null_mut()) })
 }
 
@@ -282,6 +282,78 @@ extern "C" fn on_fatal(signo: i32, info: *mut libc::siginfo_t, context: *mut lib
         // SAFETY: takes no memory; async-signal-safe.
         unsafe { libc::raise(signo) };
     }
+}
+
+/// What the handler of SIGABRT saw of the thread that aborts.
+pub(crate) struct Abort {
+    /// The reason of its last failed call.
+    pub(crate) last_error: Option<Errno>,
+    /// The runtime's answer to a failed allocation is among its callers.
+    pub(crate) in_allocation_error: bool,
+}
+
+/// Written once, before its handler is installed: the handler's `get` is one atomic load.
+static ABORT_NOTE: OnceLock<fn(&Abort)> = OnceLock::new();
+
+/// Calls `note` in the handler of SIGABRT, then lets the signal end the process. `note` may do only async-signal-safe work. A
+/// second call changes nothing.
+pub(crate) fn on_abort(note: fn(&Abort)) -> Result<(), Errno> {
+    if ABORT_NOTE.set(note).is_err() {
+        return Ok(());
+    }
+    let handler = on_abort_signal as extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
+    let flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    let action = plain_action(handler as libc::sighandler_t, flags);
+    set_action(libc::SIGABRT, &action)
+}
+
+extern "C" fn on_abort_signal(signo: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: takes no memory; it gives the place of the interrupted thread's own error number.
+    let last = unsafe { libc::__errno_location() };
+    // SAFETY: every thread has a valid one.
+    let last = unsafe { last.read() };
+    if let Some(note) = ABORT_NOTE.get() {
+        let entry = std::alloc::handle_alloc_error as fn(std::alloc::Layout) -> ! as usize;
+        note(&Abort {
+            last_error: (1..4096)
+                .contains(&last)
+                .then(|| Errno::from_raw_os_error(last)),
+            in_allocation_error: is_caller(stack_pointer(context.cast()), entry),
+        });
+    }
+    // Blocked until this returns, then delivered with the default action: also when another process sent it.
+    let _ = default_signal(signo);
+    // SAFETY: takes no memory; async-signal-safe.
+    unsafe { libc::raise(signo) };
+}
+
+/// Whether the nearest 16 KiB of this thread's stack hold a return address into the first instructions of a function that never
+/// returns: then it is running. No stack pointer is no answer, and neither is a function that was inlined.
+fn is_caller(stack_pointer: usize, entry: usize) -> bool {
+    const PAGE: usize = 4096;
+    let first = stack_pointer.next_multiple_of(size_of::<usize>());
+    let mut addresses = (first..first.saturating_add(4 * PAGE)).step_by(size_of::<usize>());
+    if stack_pointer == 0 || !is_mapped(first / PAGE * PAGE) {
+        return false;
+    }
+    addresses
+        .by_ref()
+        .take_while(|at| !at.is_multiple_of(PAGE) || is_mapped(*at))
+        .any(|at| {
+            let word = std::ptr::with_exposed_provenance::<usize>(at);
+            // SAFETY: aligned, in a mapped page at or above this thread's stack pointer, so part of its own stack, which nobody
+            // else writes while the handler runs on it.
+            let word = unsafe { word.read_volatile() };
+            word > entry && word - entry <= 32
+        })
+}
+
+/// Whether there is memory at the start of a page.
+fn is_mapped(page: usize) -> bool {
+    let mut resident = 0_u8;
+    let page = std::ptr::without_provenance_mut(page);
+    // SAFETY: the call reads nothing at the address, and writes one byte for the one page to a live local.
+    unsafe { libc::mincore(page, 1, &raw mut resident) == 0 }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,8 @@
 //! How a pool is configured and started.
 
+mod limits;
 mod output;
+mod times;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use procession_worker::handle::{Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
 use crate::core::{Core, CoreConfig};
-use crate::driver::{Room, Shared, main_loop};
+use crate::driver::{Patience, Room, Shared, main_loop};
 use crate::options::nanos;
 use crate::output::Sink;
 use crate::pool::Pool;
@@ -50,6 +52,8 @@ pub struct PoolBuilder {
     max_queued: Option<usize>,
     task_timeout: Option<Duration>,
     output: output::OutputOptions,
+    pub(crate) limits: limits::LimitOptions,
+    pub(crate) times: times::TimeOptions,
 }
 
 impl PoolBuilder {
@@ -198,26 +202,30 @@ impl PoolBuilder {
                 "cannot make a pool: task_timeout must be above 0",
             ));
         }
-        let spec = WorkerSpec {
+        self.limits.check()?;
+        self.times.check()?;
+        let mut spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
-            index: 0,
             initializer: self.initializer.transpose()?,
             env: self.env,
-            current_dir: None,
             stdout: self.output.stdout(),
             stderr: self.output.stderr(),
             max_frame: Limits::default().max_bytes,
+            ..WorkerSpec::default()
         };
         if workers == 0 {
             return inline(&spec, self.inline_initializer);
         }
         procession_worker::check_can_start(workers, self.output.captured())?;
+        self.limits.write(workers, &mut spec)?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
         let sink = self.output.sink();
-        let mut pool = start(spec, workers, config, Room::new(self.max_queued), sink)?;
+        let room = Room::new(self.max_queued);
+        let patience = self.times.patience();
+        let mut pool = start(spec, workers, config, room, sink, patience)?;
         if let Some(limit) = self.task_timeout {
             pool.task_limit = nanos(limit);
         }
@@ -265,6 +273,7 @@ fn start(
     config: CoreConfig,
     room: Room,
     sink: Option<Sink>,
+    patience: Patience,
 ) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
     let mut shared = Shared::new(Core::new(config), workers, Watch::new()?, spec, room);
@@ -274,6 +283,7 @@ fn start(
     let shared = Arc::new(shared);
     let to_start = {
         let mut driver = shared.lock();
+        driver.parts.patience = patience;
         driver.open(now_ns())
     };
     for slot in to_start {

@@ -10,6 +10,7 @@ mod collect;
 pub(crate) mod main_loop;
 mod output;
 pub(crate) mod parts;
+mod patience;
 mod room;
 mod seats;
 mod shutdown;
@@ -33,6 +34,7 @@ use crate::output::Delivery;
 use bells::Flush;
 use burst::BurstClock;
 use parts::{JobData, Parts, Payload, Segment};
+pub(crate) use patience::Patience;
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
 

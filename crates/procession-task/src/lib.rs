@@ -72,7 +72,9 @@ pub use codec::{CodecError, CodecErrorKind, Limits, decode, encode};
 pub use descriptor::{Descriptor, ForeignImage, TaskRef, UnknownTask, build_id, resolve};
 pub use failure::{Failure, Location, Stage, panic};
 pub use frame::{CallHeader, Items, ReplyTag, push_item};
-pub use message::{ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker};
+pub use message::{
+    ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker, WorkerLimits,
+};
 pub use task::{Arguments, Task};
 
 /// The example of the README is a test.

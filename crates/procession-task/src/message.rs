@@ -9,7 +9,7 @@ use crate::codec::{CodecError, Limits, decode, encode};
 use crate::failure::Failure;
 
 /// The version of every message and frame of this crate.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// The first field of the first message in each direction: `process\0` as a big-endian number.
 pub const MAGIC: u64 = 0x7072_6f63_6573_7300;
@@ -25,6 +25,10 @@ pub const MAGIC: u64 = 0x7072_6f63_6573_7300;
 /// # Ok::<(), procession_task::CodecError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made for each start, and the large one is the only one sent"
+)]
 pub enum ToWorker {
     /// The first message, and the only one before the worker's `Hello`.
     Boot(Boot),
@@ -74,6 +78,8 @@ pub enum Role {
         max_frame: u64,
         /// Runs once, before the first call.
         initializer: Option<CallSpec>,
+        /// Set before anything of the user's runs.
+        limits: WorkerLimits,
     },
     /// It runs one call and ends.
     Process {
@@ -82,6 +88,23 @@ pub enum Role {
         /// The longest result, in bytes.
         max_result: u64,
     },
+}
+
+/// What a pool worker is held to; the default is nothing.
+///
+/// ```
+/// assert_eq!(procession_task::WorkerLimits::default().memory, None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerLimits {
+    /// Bytes of private memory.
+    pub memory: Option<u64>,
+    /// Seconds of processor time.
+    pub cpu_seconds: Option<u64>,
+    /// Added to the nice value.
+    pub nice: i32,
+    /// The processors it may run on; all of them, if empty.
+    pub cpus: Vec<u32>,
 }
 
 /// One call: which function, with which arguments.

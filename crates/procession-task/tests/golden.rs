@@ -1,7 +1,9 @@
 //! The bytes of every message, frame header and failure: a change here is a change of `PROTOCOL_VERSION`.
 
 use procession_task::frame::CallHeader;
-use procession_task::message::{ArgBytes, Boot, CallSpec, FromWorker, MAGIC, Role, ToWorker};
+use procession_task::message::{
+    ArgBytes, Boot, CallSpec, FromWorker, MAGIC, Role, ToWorker, WorkerLimits,
+};
 use procession_task::{Failure, Limits, Location, PROTOCOL_VERSION, Stage, decode, encode};
 
 /// MAGIC as a varint.
@@ -43,11 +45,11 @@ fn from_worker(message: &FromWorker, bytes: &[&[u8]]) {
     }
 }
 
-const BOOT: &[u8] = &[1, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
+const BOOT: &[u8] = &[2, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
 
 #[test]
 fn version_and_magic() {
-    assert_eq!(PROTOCOL_VERSION, 1);
+    assert_eq!(PROTOCOL_VERSION, 2);
     assert_eq!(&MAGIC.to_be_bytes(), b"process\0");
 }
 
@@ -57,10 +59,11 @@ fn boot_of_a_pool_worker() {
         segment_bytes: 4096,
         max_frame: 128,
         initializer: None,
+        limits: WorkerLimits::default(),
     };
     to_worker(
         &boot(plain),
-        &[&[0], &M, BOOT, &[0, 0x80, 0x20, 0x80, 1, 0]],
+        &[&[0], &M, BOOT, &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0]],
     );
 
     let call = CallSpec {
@@ -72,10 +75,22 @@ fn boot_of_a_pool_worker() {
         segment_bytes: 1,
         max_frame: 2,
         initializer: Some(call),
+        limits: WorkerLimits {
+            memory: Some(300),
+            cpu_seconds: Some(10),
+            nice: 5,
+            cpus: vec![0, 3],
+        },
     };
     to_worker(
         &boot(with),
-        &[&[0], &M, BOOT, &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8]],
+        &[
+            &[0],
+            &M,
+            BOOT,
+            &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8],
+            &[1, 0xac, 2, 1, 10, 10, 2, 0, 3],
+        ],
     );
 }
 
@@ -107,7 +122,7 @@ fn hello_ready_bell() {
         build_id: vec![1, 2, 3],
         pid: 4711,
     };
-    from_worker(&hello, &[&[0], &M, &[1, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
+    from_worker(&hello, &[&[0], &M, &[2, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
     from_worker(&FromWorker::Ready, &[&[1]]);
     from_worker(&FromWorker::Bell, &[&[5]]);
 }

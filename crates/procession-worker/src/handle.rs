@@ -16,6 +16,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_os::child::Child;
 pub use procession_os::clock::{monotonic_coarse_ns as tick_ns, monotonic_ns as now_ns};
@@ -25,7 +26,7 @@ use procession_os::ring::{Consumer, Producer};
 use procession_os::segment::Segment;
 use procession_os::socket::{Received, Socket};
 use procession_task::failure::Failure;
-use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role};
+use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role, WorkerLimits};
 
 pub use self::account::{At, SlowItem};
 pub use self::ending::why_not_ready;
@@ -33,6 +34,7 @@ pub use self::output::Line;
 use self::output::Outputs;
 pub use self::replies::{Replies, reply_frame};
 use crate::error::Error;
+use crate::hold;
 pub use crate::link::Bell;
 use crate::link::{self, Layout, RING_BYTES, SEGMENT_BYTES};
 use crate::output::Output;
@@ -62,6 +64,20 @@ pub struct WorkerSpec {
     pub stderr: Output,
     /// Bytes of the longest argument tuple or result.
     pub max_frame: usize,
+    /// What it is held to, but for its processors.
+    pub limits: WorkerLimits,
+    /// The processors of each worker, round robin by index; none: all of them.
+    pub cpus: Arc<Vec<Vec<u32>>>,
+}
+
+impl WorkerSpec {
+    fn limits(&self) -> WorkerLimits {
+        let mut limits = self.limits.clone();
+        if let Some(list) = self.index.checked_rem(self.cpus.len()) {
+            limits.cpus = self.cpus.get(list).cloned().unwrap_or_default();
+        }
+        limits
+    }
 }
 
 /// What became of a call given to [`Worker::send`].
@@ -115,6 +131,11 @@ pub struct Worker {
     inbox: Vec<u8>,
     /// Its captured outputs, if any is.
     outputs: Option<Box<Outputs>>,
+    limits: WorkerLimits,
+    /// Its processor time at its end, if that is limited.
+    spent: Option<Duration>,
+    /// SIGKILL was ours.
+    told_to_end: bool,
 }
 
 impl fmt::Debug for Worker {
@@ -164,6 +185,8 @@ impl Worker {
         if spec.stdout == Output::Captured {
             layout.set(link::WANTED, link::OUTPUT_CAPTURED);
         }
+        let limits = spec.limits();
+        hold::watch_memory_killer();
         let mut started = start::start(StartSpec {
             name: spec.name.clone(),
             index: u32::try_from(spec.index).ok(),
@@ -171,6 +194,7 @@ impl Worker {
                 segment_bytes: SEGMENT_BYTES as u64,
                 max_frame: spec.max_frame as u64,
                 initializer,
+                limits: limits.clone(),
             },
             env: spec.env.clone(),
             env_clear: false,
@@ -202,6 +226,9 @@ impl Worker {
             unpublished: 0,
             inbox: Vec::new(),
             outputs,
+            limits,
+            spent: None,
+            told_to_end: false,
         })
     }
 
@@ -252,6 +279,14 @@ impl Worker {
     pub(crate) fn control_fd(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
     }
+}
+
+/// The processors this program may use, by number.
+///
+/// # Errors
+/// When the kernel does not say.
+pub fn usable_cpus() -> Result<Vec<u32>, Error> {
+    procession_os::hold::usable_cpus().map_err(|e| Error::os("cannot make a pool", e))
 }
 
 fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {

@@ -63,6 +63,7 @@ mod boot;
 mod error;
 #[doc(hidden)]
 pub mod handle;
+mod hold;
 mod info;
 mod link;
 #[doc(hidden)]

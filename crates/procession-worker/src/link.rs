@@ -56,6 +56,8 @@ pub(crate) const READY_NS: usize = 198;
 /// What a fatal signal's handler noted, and how many words it may use.
 pub(crate) const FATAL_NOTE: usize = 208;
 pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;
+/// 1: the worker aborted for want of memory. Only a worker with a memory limit writes it.
+pub(crate) const OUT_OF_MEMORY: usize = 212;
 /// The task whose owner wants it no more: written by the parent, compared by the worker with the one it runs. In a line
 /// of its own, because the worker looks at it for every frame.
 pub(crate) const CANCEL: usize = 224;

@@ -26,7 +26,7 @@ mod words;
 
 use account::Clock;
 pub(crate) use enter::{Pooled, run};
-pub(crate) use words::is_cancelled;
+pub(crate) use words::{cannot_unwind, is_cancelled};
 
 /// A frame buffer above this is given back before the worker sleeps.
 const KEEP_BUFFER: usize = 64 << 20;

@@ -232,8 +232,9 @@ impl Driver {
 
     /// SIGKILL for every worker that outlived its grace.
     fn kill_overdue(&mut self, now: u64) {
+        let patience = self.parts.patience;
         for seat in &mut self.parts.seats {
-            if let (Some(worker), Some(at)) = (&seat.worker, seat.kill_at)
+            if let (Some(worker), Some(at)) = (&mut seat.worker, seat.kill_at)
                 && at <= now
             {
                 // On a busy machine a worker that somebody killed may take long to be gone: no breach of the protocol.
@@ -244,8 +245,11 @@ impl Driver {
                     seat.violation
                         .get_or_insert_with(|| "it closed its channel".into());
                 } else if !seat.closed && !seat.ready && !seat.ending {
-                    seat.start_failure =
-                        Some(format!("{} did not become ready in time", worker.name()));
+                    seat.start_failure = Some(format!(
+                        "{} did not become ready within its start timeout of {:?}",
+                        worker.name(),
+                        Duration::from_nanos(patience.start)
+                    ));
                 }
             }
         }

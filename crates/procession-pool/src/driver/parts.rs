@@ -13,6 +13,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 
+use super::Patience;
 use super::accounts::{Account, Slowest};
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
@@ -183,6 +184,7 @@ pub(crate) struct Parts {
     pub(crate) changed: bool,
     /// Something the pool's own thread has to look at.
     pub(crate) call_loop: bool,
+    pub(crate) patience: Patience,
 }
 
 impl Parts {
@@ -256,7 +258,7 @@ impl Parts {
     /// Kills a worker that broke the protocol; its task's error will say how.
     pub(crate) fn violate(&mut self, slot: Slot, what: String) {
         if let Some(seat) = self.seat(slot)
-            && let Some(worker) = &seat.worker
+            && let Some(worker) = &mut seat.worker
         {
             worker.kill();
             seat.violation.get_or_insert(what);

@@ -11,9 +11,6 @@ use super::bells::Flush;
 use super::parts::{Parts, Story};
 use crate::core::Slot;
 
-/// How long a worker may take from its start until it is ready, initializer included.
-const START_LIMIT_NS: u64 = 60_000_000_000;
-
 impl Driver {
     /// A worker has ended: its last replies count, what it was running is lost, the rest goes elsewhere.
     pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
@@ -63,7 +60,10 @@ impl Driver {
                 (Some(why), ..) => why,
                 (None, Some(panic), _) => format!("{death}: {panic}"),
                 (None, None, Some(violation)) => format!("{death}: {violation}"),
-                (None, None, None) => format!("{death}: {}", why_not_ready(status)),
+                (None, None, None) => match death.hint() {
+                    Some(hint) => format!("{death}: {}; {hint}", why_not_ready(status)),
+                    None => format!("{death}: {}", why_not_ready(status)),
+                },
             };
             *broken = Some(format!("{why}{}", death.last_lines()));
         }
@@ -95,6 +95,7 @@ impl Driver {
         watch: &Watch,
         now: u64,
     ) -> Result<(), Error> {
+        let patience = self.parts.patience;
         let Some(seat) = self.parts.seat(slot) else {
             return Ok(());
         };
@@ -102,7 +103,7 @@ impl Driver {
         watch.add(&worker, seat.key(slot))?;
         seat.worker = Some(worker);
         seat.incarnation = None;
-        seat.kill_at = Some(now + START_LIMIT_NS);
+        seat.kill_at = Some(now.saturating_add(patience.start));
         seat.ready = false;
         seat.ending = false;
         seat.closed = false;

@@ -105,7 +105,7 @@ impl Driver {
     /// Ends every worker and waits for it: the pool could not be made.
     pub(crate) fn abandon(&mut self) {
         for seat in &mut self.parts.seats {
-            if let Some(worker) = seat.worker.take() {
+            if let Some(mut worker) = seat.worker.take() {
                 worker.kill();
                 // SIGKILL ends it; an error here means that someone else has collected it.
                 let _ = worker.child().wait();

@@ -12,6 +12,7 @@ use procession_task::message::{ArgBytes, CallSpec, FromWorker};
 
 use super::{EXIT_PANIC, EXIT_PROTOCOL, call_arguments, say};
 use crate::info;
+use crate::serve;
 use crate::start::MAX_INLINE;
 
 /// Where the panic hook says its last words.
@@ -126,12 +127,7 @@ fn failed(control: &Socket, failure: &Failure) -> i32 {
 /// aborts is reported here, because nothing runs after it.
 fn last_words(failure: &Failure) {
     let Some(control) = CONTROL.get() else { return };
-    let cannot_unwind = failure
-        .message
-        .starts_with("panic in a destructor during cleanup")
-        || failure
-            .message
-            .starts_with("panic in a function that cannot unwind");
+    let cannot_unwind = serve::cannot_unwind(failure);
     let mut last = LAST_PANIC.try_lock().ok();
     let said = match last.as_mut().and_then(|last| last.take()) {
         Some(mut cause) if cannot_unwind => {

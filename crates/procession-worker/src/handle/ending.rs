@@ -11,7 +11,7 @@ use procession_task::failure::{Failure, Stage};
 use super::{Worker, now_ns};
 use crate::boot::{EXIT_BUILD, EXIT_NO_INIT};
 use crate::error::{Error, WorkerDeath};
-use crate::link;
+use crate::{hold, link};
 
 /// `PF_EXITING` among the flags in `/proc/<pid>/stat`.
 const EXITING: u64 = 4;
@@ -23,13 +23,34 @@ impl Worker {
         let ran_for = (while_running && started > 0)
             .then(|| Duration::from_nanos(now_ns().saturating_sub(started)));
         let death = WorkerDeath::new(self.pid(), self.name.to_string(), status, ran_for);
+        if let Some(limit) = hold::exceeded(&self.limits, &self.layout, status, self.spent) {
+            return death.with_hint(limit);
+        }
         match (self.fatal_note(), status.signal()) {
             (Some(note), _) => death.with_last_words(note),
-            (None, Some(signo)) => match hint_of(signo) {
-                Some(hint) => death.with_hint(hint.into()),
+            (None, Some(signo)) => match self.hint_of(signo) {
+                Some(hint) => death.with_hint(hint),
                 None => death,
             },
             (None, None) => death,
+        }
+    }
+
+    /// What the signal of a death suggests when the worker left no note of it.
+    fn hint_of(&self, signo: i32) -> Option<String> {
+        if signo == Signal::KILL.as_raw() {
+            let known = if self.told_to_end {
+                None
+            } else {
+                hold::memory_killer()
+            };
+            let guess = "if nobody sent it, the kernel did for want of memory (see dmesg)";
+            Some(known.unwrap_or_else(|| guess.into()))
+        } else if signo == Signal::SEGV.as_raw() {
+            // The handler that leaves the note needs a stack of its own, which only the runtime's threads have.
+            Some("it could leave no note of the fault, as when a thread's stack overflows".into())
+        } else {
+            None
         }
     }
 
@@ -72,7 +93,11 @@ impl Worker {
     ///
     /// # Errors
     /// When the kernel does not answer; the worker is then still there.
-    pub fn reap(&self) -> Result<Option<ExitStatus>, Error> {
+    pub fn reap(&mut self) -> Result<Option<ExitStatus>, Error> {
+        if self.limits.cpu_seconds.is_some() {
+            // Gone with the status.
+            self.spent = procession_os::hold::processor_time(self.pid());
+        }
         self.child
             .try_wait()
             .map_err(|e| Error::os(format!("reap worker {}", self.name), e))
@@ -94,7 +119,8 @@ impl Worker {
     }
 
     /// Kills the worker and its process group.
-    pub fn kill(&self) {
+    pub fn kill(&mut self) {
+        self.told_to_end = true;
         let _ = self.child.kill_group();
         let _ = self.child.kill();
     }
@@ -108,17 +134,5 @@ pub fn why_not_ready(status: ExitStatus) -> &'static str {
         }
         Some(EXIT_BUILD) => "it is another build of the program than its parent",
         Some(_) | None => "it ended before it was ready",
-    }
-}
-
-/// What the signal of a death suggests when the worker left no note of it.
-fn hint_of(signo: i32) -> Option<&'static str> {
-    if signo == Signal::KILL.as_raw() {
-        Some("if nobody sent it, the kernel did for want of memory (see dmesg)")
-    } else if signo == Signal::SEGV.as_raw() {
-        // The handler that leaves the note needs a stack of its own, which only the runtime's threads have.
-        Some("it could leave no note of the fault, as when a thread's stack overflows")
-    } else {
-        None
     }
 }

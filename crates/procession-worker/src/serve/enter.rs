@@ -15,6 +15,7 @@ use procession_task::failure::{Failure, Stage, panic};
 use procession_task::message::{Boot, CallSpec, FromWorker, Role};
 
 use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_arguments};
+use crate::hold;
 use crate::link::{self, Layout};
 
 use super::Server;
@@ -35,6 +36,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         segment_bytes,
         max_frame,
         initializer,
+        limits: held,
     } = boot.role
     else {
         prologue::exit_now(EXIT_PROTOCOL);
@@ -58,9 +60,11 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     layout.set(link::BOOTED_NS, monotonic_ns());
-    if let Some(spec) = initializer
-        && let Err(failure) = initialize(&spec, &mut fds, &limits)
-    {
+    let started = hold::hold(&held, &layout).and_then(|()| match &initializer {
+        Some(spec) => initialize(spec, &mut fds, &limits),
+        None => Ok(()),
+    });
+    if let Err(failure) = started {
         let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
         std::process::exit(EXIT_INITIALIZER);
     }

@@ -28,7 +28,7 @@ pub(super) fn write_last_words(failure: &Failure) {
     let Some(layout) = LINK.get() else {
         return;
     };
-    let mut failure = failure.clone();
+    let mut failure = with_its_cause(layout, failure);
     failure.backtrace = None;
     let mut cut = failure.message.len().min(LAST_WORDS_BYTES / 2);
     while !failure.message.is_char_boundary(cut) {
@@ -39,4 +39,23 @@ pub(super) fn write_last_words(failure: &Failure) {
     if codec::encode(&failure, &mut bytes, &Limits::default()).is_ok() {
         layout.set_last_words(&bytes);
     }
+}
+
+/// What is said of a panic that cannot unwind is the panic before it, which it follows at once.
+fn with_its_cause(layout: &Layout, failure: &Failure) -> Failure {
+    let cause = |bytes: Vec<u8>| codec::decode::<Failure>(&bytes, &Limits::default()).ok();
+    match layout.last_words().and_then(cause) {
+        Some(mut cause) if cannot_unwind(failure) => {
+            cause.message = format!("{} ({})", cause.message, failure.message);
+            cause
+        }
+        Some(_) | None => failure.clone(),
+    }
+}
+
+/// Whether a panic is the runtime's own, about another one that may not go on.
+pub(crate) fn cannot_unwind(failure: &Failure) -> bool {
+    let message = &failure.message;
+    message.starts_with("panic in a destructor during cleanup")
+        || message.starts_with("panic in a function that cannot unwind")
 }

@@ -1,0 +1,19 @@
+//! How long workers are waited for when they come and go. Numbers only: what happens then is decided elsewhere.
+
+/// How long a worker may take from its start until it is ready, initializer included.
+const START_LIMIT_NS: u64 = 60_000_000_000;
+
+/// In nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// From the start of a worker until it is ready.
+    pub(crate) start: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            start: START_LIMIT_NS,
+        }
+    }
+}
