@@ -14,11 +14,19 @@ pub struct SideInfo {
     pub script: Option<&'static str>,
 }
 
+/// The side that is this project as another build of it was: it takes part when that build is named, in all that ours does.
+pub const BEFORE: &str = "before";
+
 /// Every side, ours first.
 pub const SIDES: &[SideInfo] = &[
     SideInfo {
         id: "ours",
         title: "procession",
+        script: None,
+    },
+    SideInfo {
+        id: BEFORE,
+        title: "procession (before)",
         script: None,
     },
     SideInfo {

@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use procession_benches::runner::{self, Options, Results};
+use procession_benches::runner::{self, Images, Options, Results};
 use procession_benches::works::{SIDES, WORKS};
 use procession_benches::{sides, table, tasks};
 
 const HELP: &str = "\
 The same work on procession and on other systems, in alternating rounds, as ratios against the targets.
 
-    peers [--quick] [--rounds N] [--save] [--python PATH] [--work ID]... [--side ID]... [--calm SECONDS] [--seed N] [--note TEXT] [--json]
+    peers [--quick] [--rounds N] [--save] [--python PATH] [--before PATH] [--work ID]... [--side ID]... [--calm SECONDS] [--seed N] [--note TEXT] [--json]
 
 --quick        small counts and 3 rounds (about a minute) instead of 5
 --save         write a dated JSON and Markdown file to docs/benchmarks/runs/
 --python PATH  the Python whose modules are measured (default: python3); missing modules are reported, not fatal
+--before PATH  the `peers` binary of another build of the project takes part as a side of its own
 --work ID      only this work; may be repeated    --side ID  only this side; may be repeated
 --calm SECONDS wait up to this long before each measurement until other programs leave the processors alone
 --note TEXT    a remark on the circumstances, kept in what is saved
@@ -85,7 +86,10 @@ fn parse(args: &[String]) -> Result<Wishes, String> {
         quick: false,
         rounds: 0,
         seed: tasks::monotonic_ns(),
-        python: PathBuf::from("python3"),
+        images: Images {
+            python: PathBuf::from("python3"),
+            before: None,
+        },
         calm: Duration::ZERO,
         works: Vec::new(),
         sides: Vec::new(),
@@ -106,7 +110,8 @@ fn parse(args: &[String]) -> Result<Wishes, String> {
             "--rounds" => options.rounds = number(&value()?)? as usize,
             "--seed" => options.seed = number(&value()?)?,
             "--calm" => options.calm = Duration::from_secs(number(&value()?)?),
-            "--python" => options.python = PathBuf::from(value()?),
+            "--python" => options.images.python = PathBuf::from(value()?),
+            "--before" => options.images.before = Some(PathBuf::from(value()?)),
             "--work" => options
                 .works
                 .push(known(value()?, WORKS.iter().map(|work| work.id))?),

@@ -10,7 +10,45 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::protocol::{Hello, Reply, Request};
-use crate::works::SideInfo;
+use crate::works::{BEFORE, SideInfo};
+
+/// The programs that sides run in, besides this one.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// The Python whose modules are measured.
+    pub python: PathBuf,
+    /// This program as another build of the project made it.
+    pub before: Option<PathBuf>,
+}
+
+impl Images {
+    /// Whether the side can take part.
+    #[must_use]
+    pub fn offer(&self, side: SideInfo) -> bool {
+        side.id != BEFORE || self.before.is_some()
+    }
+
+    fn command(&self, side: SideInfo) -> Result<Command, String> {
+        Ok(match (side.script, &self.before) {
+            (Some(script), _) => {
+                let mut command = Command::new(&self.python);
+                command.arg("-B").arg(scripts().join(script));
+                command
+            }
+            (None, Some(before)) if side.id == BEFORE => {
+                let mut command = Command::new(before);
+                command.args(["--lane", "ours"]);
+                command
+            }
+            (None, _) => {
+                let own = std::env::current_exe().map_err(|error| error.to_string())?;
+                let mut command = Command::new(own);
+                command.args(["--lane", side.id]);
+                command
+            }
+        })
+    }
+}
 
 /// A side that is ready for requests.
 #[derive(Debug)]
@@ -22,20 +60,8 @@ pub struct Lane {
 
 impl Lane {
     /// Starts the side's process and reads its greeting; `Err` says why the side cannot take part.
-    pub fn start(side: SideInfo, python: &Path) -> Result<(Lane, Hello), String> {
-        let mut command = match side.script {
-            None => {
-                let mut command =
-                    Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
-                command.args(["--lane", side.id]);
-                command
-            }
-            Some(script) => {
-                let mut command = Command::new(python);
-                command.arg("-B").arg(scripts().join(script));
-                command
-            }
-        };
+    pub fn start(side: SideInfo, images: &Images) -> Result<(Lane, Hello), String> {
+        let mut command = images.command(side)?;
         // A group of its own, so that a lane that hangs can be ended together with its workers.
         let spawned = command
             .stdin(Stdio::piped())

@@ -5,6 +5,6 @@ pub mod pipes;
 mod results;
 mod rounds;
 
-pub use lane::Lane;
+pub use lane::{Images, Lane};
 pub use results::{Results, SideResult, WorkResult};
 pub use rounds::{Options, run};

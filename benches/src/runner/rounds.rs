@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::lane::Lane;
+use super::lane::{Images, Lane};
 use super::pipes::Pipes;
 use super::results::Results;
 use crate::machine::{self, Machine};
 use crate::protocol::{Reply, Request};
 use crate::stats::Shuffler;
 use crate::tasks;
-use crate::works::{Parent, SIDES, SideInfo, WORKS, Work, side};
+use crate::works::{BEFORE, Parent, SIDES, Share, SideInfo, WORKS, Work, side};
 
 /// How long one measurement may take before its lane is ended.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,8 +26,8 @@ pub struct Options {
     pub rounds: usize,
     /// What the order follows from.
     pub seed: u64,
-    /// The Python whose modules are measured.
-    pub python: PathBuf,
+    /// What the sides run in.
+    pub images: Images,
     /// How long to wait before each measurement for other programs to leave the processors alone.
     pub calm: Duration,
     /// Ids of the works; empty for all.
@@ -53,10 +53,12 @@ pub fn run(options: &Options) -> Result<Results, String> {
         works: BTreeMap::new(),
     };
     let mut lanes = Lanes {
-        python: options.python.clone(),
+        images: options.images.clone(),
         open: BTreeMap::new(),
     };
-    for info in SIDES.iter().filter(|info| wanted(&options.sides, info.id)) {
+    let offered =
+        |info: &&SideInfo| wanted(&options.sides, info.id) && options.images.offer(**info);
+    for info in SIDES.iter().filter(offered) {
         match lanes.start(*info, &mut results) {
             Ok(()) => {}
             Err(why) => {
@@ -74,7 +76,7 @@ pub fn run(options: &Options) -> Result<Results, String> {
             .collect();
         shuffler.shuffle(&mut works);
         for work in works {
-            let mut shares = work.shares.to_vec();
+            let mut shares = shares(work, &options.images);
             shuffler.shuffle(&mut shares);
             for share in shares {
                 let count = if options.quick {
@@ -115,6 +117,20 @@ pub fn run(options: &Options) -> Result<Results, String> {
     Ok(results)
 }
 
+/// Who takes part in a work: the build before ours does what ours does.
+fn shares(work: &Work, images: &Images) -> Vec<Share> {
+    let mut shares = work.shares.to_vec();
+    if images.before.is_some()
+        && let Some(ours) = work.shares.iter().find(|share| share.side == "ours")
+    {
+        shares.push(Share {
+            side: BEFORE,
+            ..*ours
+        });
+    }
+    shares
+}
+
 /// Waits until the processors are nearly idle, at most `patience`; returns the share of time that they were busy at last.
 fn calm(patience: Duration) -> f64 {
     const IDLE_ENOUGH: f64 = 0.1;
@@ -146,13 +162,13 @@ fn wanted(chosen: &[String], id: &str) -> bool {
 
 /// The lanes that run; one that broke is started again at its next turn.
 struct Lanes {
-    python: PathBuf,
+    images: Images,
     open: BTreeMap<String, Lane>,
 }
 
 impl Lanes {
     fn start(&mut self, info: SideInfo, results: &mut Results) -> Result<(), String> {
-        let (lane, hello) = Lane::start(info, &self.python)?;
+        let (lane, hello) = Lane::start(info, &self.images)?;
         results.versions.extend(hello.versions);
         self.open.insert(info.id.to_string(), lane);
         Ok(())
@@ -162,7 +178,7 @@ impl Lanes {
     fn ask_fresh(&self, id: &str, request: &Request) -> Reply {
         let started = side(id)
             .ok_or_else(|| format!("no side {id}"))
-            .and_then(|info| Lane::start(info, &self.python));
+            .and_then(|info| Lane::start(info, &self.images));
         started
             .and_then(|(mut lane, _)| lane.ask(request, PATIENCE))
             .unwrap_or_else(Reply::failed)
