@@ -76,16 +76,16 @@ impl Driver {
                 used = inbox.len();
                 break;
             };
-            let (mut count, mut failed, mut last) = (0, None, (true, &[][..]));
-            let mut errors = 0;
+            let (mut count, mut failed, mut errors) = (0, None, 0);
+            let (mut last_ok, mut last_payload) = (true, &[][..]);
             while count < left
-                && let Some(reply) = replies.next()
+                && let Some((ok, payload)) = replies.next()
             {
-                if !reply.0 {
+                if !ok {
                     failed = failed.or(Some(first + count));
                     errors += 1;
                 }
-                last = reply;
+                (last_ok, last_payload) = (ok, payload);
                 count += 1;
             }
             if count == 0 {
@@ -102,7 +102,7 @@ impl Driver {
                         data.cell.add_run(first, count, frames)
                     }
                     Payload::Short(_) | Payload::Long(_) => {
-                        let outcome = data.one_reply(last);
+                        let outcome = data.one_reply(last_ok, last_payload);
                         parts.arrived = Some((job, outcome));
                         None
                     }
@@ -153,7 +153,7 @@ impl Driver {
 }
 
 impl JobData {
-    fn one_reply(&self, (ok, payload): (bool, &[u8])) -> Result<Raw, procession_worker::TaskError> {
+    fn one_reply(&self, ok: bool, payload: &[u8]) -> Result<Raw, procession_worker::TaskError> {
         if ok {
             Ok(Raw::new(payload))
         } else {

@@ -51,6 +51,7 @@ pub struct Replies<'a> {
 
 impl<'a> Replies<'a> {
     /// Starts at the first byte of `bytes`.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Replies<'a> {
         Replies {
             frames: Frames::new(bytes),
@@ -64,6 +65,7 @@ impl<'a> Replies<'a> {
     }
 
     /// Bytes of the whole frames walked so far.
+    #[inline]
     pub fn consumed(&self) -> usize {
         self.frames.consumed()
     }
@@ -77,6 +79,7 @@ impl<'a> Replies<'a> {
 impl<'a> Iterator for Replies<'a> {
     type Item = (bool, &'a [u8]);
 
+    #[inline]
     fn next(&mut self) -> Option<(bool, &'a [u8])> {
         let (tag, payload) = self.frames.next()?;
         let is_value = tag == ReplyTag::OK;
