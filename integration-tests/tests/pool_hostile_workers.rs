@@ -100,3 +100,12 @@ fn a_worker_that_sends_descriptors() {
         "{text}"
     );
 }
+
+/// FU16, PO04: a call that nobody drains for is heard of, whatever bell the thread before has left behind.
+#[test]
+fn a_worker_that_rings_late_loses_no_wake_up() {
+    let _watchdog = watchdog(240);
+    let output = run(Command::new(env!("CARGO_BIN_EXE_pool_hostile")).arg("late"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(text, "callback\nfuture\ndone\n");
+}

@@ -77,7 +77,7 @@ impl<'p, F: Copy> Call<'p, F> {
         F::Output: DeserializeOwned + 'static,
     {
         let source = self.submit_one(args, true);
-        source.wait(None);
+        source.see_through(None);
         AsyncResult::<F::Output>::one(source).get()
     }
 

@@ -88,6 +88,11 @@ impl Source {
             }
             return true;
         }
+        self.see_through(deadline)
+    }
+
+    /// As [`Source::wait`], for who said at the submission that this thread would drain: it does, or hands that over.
+    pub(crate) fn see_through(&self, deadline: Option<u64>) -> bool {
         match &self.shared {
             Some(shared) if shared.is_ours() => {
                 let done = shared.wait(&[&self.cell], self.job, deadline, None);

@@ -163,7 +163,8 @@ impl<F: Copy> Call<'_, F> {
             payload,
             spec,
             cell,
-            waits: true,
+            // Not before the input has ended, which may take its time.
+            waits: false,
         };
         // A map keeps its own buffers: this one says that no spare is wanted.
         let source = self.hand_in(

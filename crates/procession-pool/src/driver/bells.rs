@@ -25,7 +25,41 @@ pub(crate) enum Flush {
     MayHold,
 }
 
+/// Who is there to hear a bell.
+///
+/// What is left of an earlier request may have nobody behind it: the drainer has gone with a reply it found before the
+/// worker rang for it, does not sleep on this link, or never came because what it waited for was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Nobody drains.
+    Loop,
+    /// The drainer looks at the links by itself.
+    Poller,
+    /// The drainer sleeps on some links.
+    Waiter,
+}
+
+impl Hearing {
+    /// Whether what was asked of a worker reaches somebody.
+    pub(super) fn hears(self, asked: Bell, slept_on: bool) -> bool {
+        match asked {
+            Bell::Silent => false,
+            Bell::Loop => true,
+            Bell::Waiter => slept_on && self == Hearing::Waiter,
+            Bell::Poller => self == Hearing::Poller,
+        }
+    }
+}
+
 impl Driver {
+    pub(super) fn hearing(&self) -> Hearing {
+        match (self.drainer, self.sleeping) {
+            (None, _) => Hearing::Loop,
+            (Some(_), false) => Hearing::Poller,
+            (Some(_), true) => Hearing::Waiter,
+        }
+    }
+
     /// Publishes what was written since the last flush. A link nobody watches gets a bell first, so that its
     /// replies are never left alone: the worker that sees the calls sees the bell.
     ///
@@ -36,7 +70,7 @@ impl Driver {
             return;
         }
         let spin = self.spin_allowed();
-        let polled = self.drainer.is_some() && !self.sleeping;
+        let hearing = self.hearing();
         let awaited = match how {
             Flush::Now | Flush::MayHold => Awaited::Nothing,
             Flush::For(awaited) => awaited,
@@ -52,14 +86,7 @@ impl Driver {
             let Some(worker) = &mut seat.worker else {
                 return false;
             };
-            // What is left of an earlier request may have nobody behind it: a sleeper that has gone, or one that
-            // does not sleep on this link.
-            let attended = match worker.asked() {
-                Bell::Silent => false,
-                Bell::Loop => true,
-                Bell::Waiter => seat.slept_on,
-                Bell::Poller => polled,
-            };
+            let attended = hearing.hears(worker.asked(), seat.slept_on);
             match how {
                 Flush::For(_) => worker.ask(Bell::Poller, bell_at),
                 Flush::Now | Flush::MayHold if !attended => worker.ask(Bell::Loop, bell_at),

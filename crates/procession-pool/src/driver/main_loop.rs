@@ -143,7 +143,7 @@ impl Driver {
             if !asks {
                 break;
             }
-            self.ask_silent();
+            self.ask_unheard();
             Worker::fence();
             if !self.collect_all(true, now) {
                 break;
@@ -154,23 +154,15 @@ impl Driver {
         self.pace_output(shared, now);
     }
 
-    /// Asks every busy worker whose bell has rung for the next one.
-    fn ask_silent(&mut self) {
-        for at in 0..self.parts.seats.len() {
-            let slot = Slot(at as u32);
-            let silent = |worker: &&Worker| worker.frames() > 0 && worker.asked() == Bell::Silent;
-            if self
-                .parts
-                .seats
-                .get(at)
-                .and_then(|s| s.worker.as_ref())
-                .filter(silent)
-                .is_some()
+    /// Asks every busy worker whose bell has rung, or was asked for by somebody who has gone, for the next one.
+    fn ask_unheard(&mut self) {
+        let hearing = self.hearing();
+        for (at, seat) in self.parts.seats.iter().enumerate() {
+            if let Some(worker) = &seat.worker
+                && worker.frames() > 0
+                && !hearing.hears(worker.asked(), seat.slept_on)
             {
-                let bell_at = self.bell_at(slot, Awaited::Nothing);
-                if let Some(worker) = self.parts.seats.get(at).and_then(|s| s.worker.as_ref()) {
-                    worker.ask(Bell::Loop, bell_at);
-                }
+                worker.ask(Bell::Loop, self.bell_at(Slot(at as u32), Awaited::Nothing));
             }
         }
     }

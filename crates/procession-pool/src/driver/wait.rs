@@ -17,7 +17,7 @@ use procession_worker::handle::Bell;
 use procession_worker::handle::{Worker, now_ns};
 use procession_worker::nap::{self, MAX_LINKS, Nap};
 
-use super::bells::Flush;
+use super::bells::{Flush, Hearing};
 use super::{Awaited, Driver, Shared};
 use crate::cell::Cell;
 use crate::core::{JobId, Slot};
@@ -56,15 +56,16 @@ impl Shared {
         mut between: Option<&mut dyn FnMut()>,
     ) -> bool {
         let done = || cells.iter().any(|cell| cell.is_done());
-        if done() {
-            return true;
-        }
         let me = me();
         // Leaves however this ends: `between` is user code and may panic.
         let _leave = Leave { shared: self, me };
         let mut turn = Turn::default();
         loop {
             let mut driver = self.lock();
+            if deadline.is_none() {
+                // A submission that said "I shall drain" is answered for, also when its outcome is there.
+                driver.drainer.get_or_insert(me);
+            }
             if past(deadline) && !done() {
                 driver.collect_all(true, now_ns());
             }
@@ -149,12 +150,13 @@ impl Shared {
             driver.ask_busy(Bell::Waiter, awaited(job));
         }
         Worker::fence();
+        driver.sleeping = true;
         driver.flush(Flush::Now);
         if driver.collect_all(true, now) {
+            driver.sleeping = false;
             self.unlock(driver);
             return true;
         }
-        driver.sleeping = true;
         let expected = self.own.load(Ordering::Acquire);
         let timeout = earliest(deadline, driver.core.next_timer())
             .map(|at| Duration::from_nanos(at.saturating_sub(now)));
@@ -276,13 +278,20 @@ impl Driver {
         }
     }
 
-    /// Somebody besides the drainer waits: from here on every reply is to be heard of. A bell that has rung is
-    /// asked for again by whom it woke, who sees that.
+    /// Somebody besides the drainer waits: from here on every reply is to be heard of. A bell of the drainer that has
+    /// rung is asked for again by the drainer, who sees that.
     pub(crate) fn be_prompt(&mut self) {
-        for (_, worker) in self.busy() {
+        let hearing = self.hearing();
+        for seat in &self.parts.seats {
+            let Some(worker) = seat.worker.as_ref().filter(|w| w.frames() > 0) else {
+                continue;
+            };
             match worker.asked() {
-                Bell::Silent => {}
-                bell => worker.ask(bell, 0),
+                Bell::Silent if hearing != Hearing::Loop => {}
+                bell if hearing.hears(bell, seat.slept_on) => worker.ask(bell, 0),
+                Bell::Silent | Bell::Loop | Bell::Waiter | Bell::Poller => {
+                    worker.ask(Bell::Loop, 0)
+                }
             }
         }
         Worker::fence();

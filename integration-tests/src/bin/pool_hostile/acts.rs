@@ -38,7 +38,7 @@ const fn silent(name: &'static str, play: fn(&mut Rogue)) -> Act {
     }
 }
 
-const ACTS: [Act; 26] = [
+const ACTS: [Act; 27] = [
     caught("ends before hello", |rogue| {
         prologue::exit_now(rogue.dice.below(120) as i32)
     }),
@@ -69,7 +69,11 @@ const ACTS: [Act; 26] = [
     silent("takes its tail back", tail_goes_back),
     silent("stages what it never wrote", stages_nothing),
     caught("publishes more than the ring holds", publishes_too_much),
+    caught("answers long before it rings", rings_late),
 ];
+
+/// The seed of [`rings_late`]: no breach, only slow where others are quick.
+pub(crate) const RINGS_LATE: u64 = 26;
 
 /// The act of a seed.
 pub(crate) fn of(seed: u64) -> &'static Act {
@@ -125,6 +129,32 @@ fn wake_storm(rogue: &mut Rogue) {
         }
     }
     prologue::exit_now(0);
+}
+
+/// Keeps the protocol, but between its first reply and the look at who wants to hear of it, the next call arrives. It
+/// replies once somebody has asked for the bell of a sleeper.
+fn rings_late(rogue: &mut Rogue) {
+    rogue.enter();
+    let mut patience = Duration::from_secs(2);
+    loop {
+        let Some(items) = rogue.next_call() else {
+            continue;
+        };
+        let limit = Instant::now() + patience;
+        while !rogue.is_slept_on() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        (0..items).for_each(|_| rogue.forge());
+        let done = rogue.calls.position();
+        while rogue.calls.is_empty() && Instant::now() < limit {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        patience = Duration::ZERO;
+        rogue.ring_if_asked(done);
+        if rogue.calls.is_empty() {
+            rogue.ring_if_asked(u64::MAX);
+        }
+    }
 }
 
 fn odd_messages(rogue: &mut Rogue) {

@@ -1,8 +1,9 @@
 //! A program whose pool has one worker that breaks the protocol: the seed says how. The parent must not notice more than that.
 //!
-//! `pool_hostile <first seed> <seeds>`, or `pool_hostile alone <seed>` for a pool of one. A worker is this program again; before `init` it looks whether it is the hostile one.
+//! `pool_hostile <first seed> <seeds>`, `pool_hostile alone <seed>` for a pool of one, or `pool_hostile late`. A worker is this program again; before `init` it looks whether it is the hostile one.
 
 mod acts;
+mod late;
 mod link;
 mod rogue;
 
@@ -23,7 +24,7 @@ pub(crate) struct Answer {
 type Outcome = Result<Answer, TaskError>;
 
 /// What must resolve by itself resolves in this time, however busy the machine.
-const SURE: Duration = Duration::from_secs(30);
+pub(crate) const SURE: Duration = Duration::from_secs(30);
 /// A worker that says nothing cannot be told from one whose task takes long: the parent gives up after this time.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -37,6 +38,9 @@ fn main() {
         PANICS.fetch_add(1, Ordering::SeqCst);
         hook(info);
     }));
+    if std::env::args().nth(1).is_some_and(|how| how == "late") {
+        return late::run();
+    }
     if let Some(seed) = std::env::args()
         .nth(2)
         .filter(|_| std::env::args().nth(1).is_some_and(|how| how == "alone"))

@@ -27,6 +27,8 @@ pub(crate) const SEGMENT_BYTES: usize = HEADER_BYTES + 2 * RING_BYTES;
 const RING_HEADER_WORDS: usize = 64;
 /// The word a waiting thread of the parent sleeps on.
 const RUNG: usize = 144;
+/// Who asks to hear of replies, in the two highest bits, and from which position on.
+const BELL: usize = 160;
 
 /// A hostile worker, past its boot message.
 pub(crate) struct Rogue {
@@ -148,6 +150,34 @@ impl Rogue {
         rung.fetch_add(1, Ordering::AcqRel);
         doorbell::wake(rung);
         self.say(&FromWorker::Bell);
+    }
+
+    /// As an honest worker: rings whoever asked to hear of calls up to `done`, once.
+    pub(crate) fn ring_if_asked(&self, done: u64) {
+        let asked = self.read(BELL);
+        let (who, at) = (asked >> 62, asked & ((1 << 62) - 1));
+        if who == 0 || done < at {
+            return;
+        }
+        let taken =
+            self.segment
+                .at(BELL)
+                .compare_exchange(asked, 0, Ordering::SeqCst, Ordering::SeqCst);
+        match (taken, who) {
+            (Err(_), _) => self.ring_if_asked(done),
+            (Ok(_), 1) => self.say(&FromWorker::Bell),
+            (Ok(_), 2) => {
+                let rung = self.segment.futex(RUNG);
+                rung.fetch_add(1, Ordering::AcqRel);
+                doorbell::wake(rung);
+            }
+            (Ok(_), _) => {}
+        }
+    }
+
+    /// Whether a thread that sleeps on the link wants to hear of a reply.
+    pub(crate) fn is_slept_on(&self) -> bool {
+        self.read(BELL) >> 62 == 2
     }
 
     /// Claims the next call, whole, and returns its number of items; none within half a second, or no call at all: `None`.
