@@ -76,7 +76,7 @@ fn slowest_items_are_known_by_function_number_and_item() {
     scene(|| {
         let pool = warm(2);
         let items: Vec<u64> = (0..300)
-            .map(|n| if n % 100 == 37 { 500 + n } else { 1 })
+            .map(|n| if n % 100 == 37 { 500 + 5 * n } else { 1 })
             .collect();
         let handle = pool.call(sleep).chunk_size(20).map_async(items);
         let id = handle.id();
@@ -86,17 +86,17 @@ fn slowest_items_are_known_by_function_number_and_item() {
         for (slow, item) in slowest.iter().zip([237, 137, 37]) {
             assert_eq!((slow.id, slow.item), (id, item), "{slowest:?}");
             assert!(slow.name.ends_with("::sleep"), "{slow:?}");
-            assert!(slow.ran_for >= Duration::from_millis(500 + item as u64));
+            assert!(slow.ran_for >= Duration::from_millis(500 + 5 * item as u64));
         }
         assert!(slowest.is_sorted_by(|a, b| a.ran_for >= b.ran_for));
 
-        let limited = pool.call(sleep).timeout(Duration::from_millis(1500));
+        let limited = pool.call(sleep).timeout(Duration::from_millis(2500));
         let over = error_of(limited.apply((60_000,)), TaskErrorKind::TimedOut);
         let dead = |ms| {
             sleep(ms);
             die_by(Signal::KILL);
         };
-        let dead = error_of(pool.apply(dead, (2500,)), TaskErrorKind::WorkerDied);
+        let dead = error_of(pool.apply(dead, (4000,)), TaskErrorKind::WorkerDied);
         let slowest = pool.stats().slowest;
         assert_eq!(Some(slowest[0].id), dead.task_id(), "{slowest:?}");
         assert_eq!(Some(slowest[1].id), over.task_id(), "{slowest:?}");

@@ -21,6 +21,9 @@ use crate::result::{AsyncResult, Source};
 use crate::submit::Admission;
 
 mod maps;
+mod progress;
+
+pub use progress::CallProgress;
 
 /// A call with options; made by [`Pool::call`].
 ///

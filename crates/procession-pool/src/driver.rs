@@ -7,6 +7,7 @@ mod accounts;
 mod bells;
 mod burst;
 mod collect;
+mod listeners;
 pub(crate) mod main_loop;
 mod output;
 pub(crate) mod parts;
@@ -33,6 +34,8 @@ use crate::histogram::Histogram;
 use crate::output::Delivery;
 use bells::Flush;
 use burst::BurstClock;
+use listeners::Listeners;
+pub(crate) use listeners::Note;
 use parts::{JobData, Parts, Payload, Segment};
 pub(crate) use patience::Patience;
 use room::Load;
@@ -66,6 +69,7 @@ pub(crate) struct Driver {
     pub(crate) core: Core,
     pub(crate) parts: Parts,
     room: Room,
+    listeners: Listeners,
     /// The thread that drains the links: it polls or sleeps on them.
     drainer: Option<usize>,
     /// The drainer sleeps, so whoever changes something wakes it.
@@ -132,6 +136,7 @@ impl Shared {
             core,
             parts,
             room,
+            listeners: Listeners::default(),
             drainer: None,
             sleeping: false,
             away: false,
@@ -181,6 +186,9 @@ impl Shared {
             driver.give_room();
         }
         driver.flush(flush);
+        if driver.listeners.since.is_some() {
+            driver.tell_news();
+        }
         if let Some(at) = driver.core.next_timer()
             && at < driver.loop_looks_at
         {

@@ -112,12 +112,15 @@
 //!
 //! [`Process`]: procession_worker::Process
 
+#[cfg(feature = "indicatif")]
+mod bar;
 mod builder;
 mod call;
 mod callbacks;
 mod cell;
 mod core;
 mod driver;
+mod events;
 mod here;
 mod histogram;
 mod imap;
@@ -126,6 +129,7 @@ mod map;
 mod options;
 mod output;
 mod pool;
+mod progress;
 mod result;
 mod scope;
 mod search;
@@ -140,11 +144,13 @@ pub use procession_worker::{Output, OutputStream};
 pub use procession_worker::{cancelled, init, init_before_main};
 
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
-pub use call::Call;
+pub use call::{Call, CallProgress};
+pub use events::{Event, Events};
 pub use histogram::Histogram;
 pub use imap::{Imap, ImapUnordered};
 pub use output::OutputLine;
 pub use pool::Pool;
+pub use progress::Progress;
 pub use result::AsyncResult;
 pub use stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, WorkerTimes};
 pub use stream::Items;

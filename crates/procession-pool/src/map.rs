@@ -122,6 +122,9 @@ pub(crate) fn encode_error(name: &'static str, e: &codec::CodecError) -> TaskErr
 pub(crate) struct Collector<R> {
     results: Vec<Option<R>>,
     failed: Vec<(u32, TaskError)>,
+    replied: u64,
+    /// How many of the failed ones did not reply.
+    silent: u64,
     /// What was collected last: its memory is used again.
     spare: Arrived,
 }
@@ -131,15 +134,19 @@ impl<R: DeserializeOwned> Collector<R> {
         Collector {
             results: Vec::new(),
             failed: Vec::new(),
+            replied: 0,
+            silent: 0,
             spare: Arrived::default(),
         }
     }
 
     /// Decodes what has arrived.
     fn add(&mut self, arrived: &mut Arrived, source: &Source) {
+        self.silent += arrived.failed.len() as u64;
         self.failed.append(&mut arrived.failed);
         let mut replies = Replies::new(&arrived.frames);
         for &(first, count) in &arrived.runs {
+            self.replied += u64::from(count);
             if self.results.len() < first as usize {
                 self.results.resize_with(first as usize, || None);
             }
@@ -165,6 +172,12 @@ impl<R: DeserializeOwned> Collector<R> {
                 }
             }
         }
+    }
+
+    /// Items that have a value, and items that have failed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let failed = self.failed.len() as u64;
+        (self.replied.saturating_sub(failed - self.silent), failed)
     }
 
     /// Takes what has arrived in the cell.

@@ -127,8 +127,9 @@ pub use procession_worker::{Process, ProcessBuilder, ProcessInfo};
 pub use procession_worker::{active_children, current_process, parent_process};
 
 pub use procession_pool::{
-    AsyncResult, Call, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
+    AsyncResult, Call, CallProgress, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
 };
+pub use procession_pool::{Event, Events, Progress};
 pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};
 pub use procession_pool::{Imap, ImapUnordered, Items};
 pub use procession_pool::{Output, OutputLine, OutputStream};

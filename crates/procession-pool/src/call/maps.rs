@@ -51,7 +51,7 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
         F::Output: DeserializeOwned + 'static,
     {
-        let mut map = self.start_map(items, Failing::Stops)?;
+        let mut map = self.start_map(items, Failing::Stops, |_| ())?;
         let mut collector = Collector::new();
         map.finish(&mut collector);
         collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
@@ -76,7 +76,7 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
         F::Output: DeserializeOwned + Send + 'static,
     {
-        let mut map = match self.start_map(items, Failing::Stops) {
+        let mut map = match self.start_map(items, Failing::Stops, |_| ()) {
             Ok(map) => map,
             Err(e) => {
                 let source = Source::ready(Err(e.clone()), std::any::type_name::<F>());
@@ -116,7 +116,11 @@ impl<F: Copy> Call<'_, F> {
         F::Output: DeserializeOwned + 'static,
     {
         let mut items = items.into_iter();
-        match self.start_map(items.by_ref().map(|item| (item,)), Failing::IsItsOwn) {
+        match self.start_map(
+            items.by_ref().map(|item| (item,)),
+            Failing::IsItsOwn,
+            |_| (),
+        ) {
             Ok(mut map) => {
                 let mut collector = Collector::new();
                 map.finish(&mut collector);
@@ -129,8 +133,13 @@ impl<F: Copy> Call<'_, F> {
         }
     }
 
-    /// Encodes every item and hands them to the workers portion by portion.
-    fn start_map<Args, I>(&self, items: I, failing: Failing) -> Result<Map, TaskError>
+    /// Encodes every item and hands them to the workers portion by portion; `seen` after each.
+    pub(super) fn start_map<Args, I, U>(
+        &self,
+        items: I,
+        failing: Failing,
+        mut seen: impl FnMut(&Map) -> U,
+    ) -> Result<Map, TaskError>
     where
         F: Task<Args>,
         Args: Arguments,
@@ -188,6 +197,7 @@ impl<F: Copy> Call<'_, F> {
         for args in items {
             if map.encoder.push(&args) {
                 map.hand_out(false);
+                seen(&map);
             }
             if stop_on_failure && map.encoder.has_refused() {
                 break;
@@ -252,16 +262,16 @@ impl<F: Copy> Call<'_, F> {
 
 /// What a failing item does to its map.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Failing {
+pub(super) enum Failing {
     Stops,
     IsItsOwn,
 }
 
 /// A map under way. Dropped early (the input panicked), it closes its job, so that it comes to an end.
-struct Map {
-    source: Source,
+pub(super) struct Map {
+    pub(super) source: Source,
     open: Option<(Arc<Shared>, JobId)>,
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
 }
 
 impl Map {
@@ -284,6 +294,27 @@ impl Map {
             shared.settle(None);
         }
         collector.collect(source);
+    }
+}
+
+impl Map {
+    /// Waits for every item; `look` whenever the moment has come that it names, with no lock held.
+    pub(super) fn wait(&mut self, mut look: impl FnMut(&Map) -> u64) {
+        let Some(shared) = self.source.shared.clone() else {
+            return;
+        };
+        let mut next = look(self);
+        while !shared.wait(&[&self.source.cell], self.source.job, Some(next), None) {
+            next = look(self);
+        }
+    }
+
+    /// How many of its items run.
+    pub(super) fn running(&self) -> u64 {
+        let (shared, job) = (self.source.shared.as_ref(), self.source.job);
+        shared
+            .zip(job)
+            .map_or(0, |(shared, job)| shared.running_of(job))
     }
 }
 

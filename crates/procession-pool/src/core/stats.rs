@@ -37,6 +37,8 @@ pub(crate) struct CoreStats {
     pub(crate) queued_items: u64,
     /// Items in frames on links.
     pub(crate) items_in_flight: u64,
+    /// Those of them that have no outcome yet: of jobs that are not over.
+    pub(crate) items_unresolved_in_flight: u64,
     /// Frames on links.
     pub(crate) frames_in_flight: u64,
     /// Frames ever sent.
@@ -60,6 +62,14 @@ pub(crate) struct CoreStats {
 }
 
 impl Core {
+    /// Counts of which one changes whenever an item comes in, is handed out, taken back, or gets its outcome.
+    pub(crate) fn moved(&self) -> [u64; 4] {
+        let Counters { done, lost, .. } = self.counters;
+        let ended = done + lost + self.counters.cancelled + self.counters.timed_out;
+        let (frames, taken_back) = (self.counters.frames, self.counters.taken_back);
+        [frames, taken_back, ended, self.queue.items()]
+    }
+
     /// How long the items that replied had waited.
     pub(crate) fn waits(&self) -> &Histogram {
         &self.waits
@@ -85,6 +95,10 @@ impl Core {
             jobs: self.jobs.len(),
             queued_items: self.queue.items(),
             items_in_flight: frames().map(|frame| u64::from(frame.count)).sum(),
+            items_unresolved_in_flight: frames()
+                .filter(|frame| self.jobs.get(frame.job).is_some())
+                .map(|frame| u64::from(frame.count))
+                .sum(),
             frames_in_flight: frames().count() as u64,
             frames_sent: self.counters.frames,
             frames_taken_back: self.counters.taken_back,

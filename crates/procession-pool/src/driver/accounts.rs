@@ -99,9 +99,8 @@ impl Driver {
         let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
         let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
         let busy = busy.saturating_sub(busy_before);
-        if items > 0 {
-            self.runs.record(busy, items);
-        }
+        // Of a frame that ends at this moment the time may be seen and the items not, or the reverse: the next look has both.
+        self.runs.record(busy, items);
         Some((busy, items))
     }
 

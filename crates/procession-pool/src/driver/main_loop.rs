@@ -28,6 +28,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
         driver.give_up();
         shared.unlock(driver);
     }
+    shared.end_events();
     *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
     shared.ended_changed.notify_all();
 }

@@ -55,6 +55,7 @@ impl Driver {
             Some(tail) => death.with_stderr_tail(tail),
             None => death,
         };
+        let expected = seat.ending;
         if !seat.ready && !seat.ending {
             let why = match (seat.start_failure.take(), &panic, &violation) {
                 (Some(why), ..) => why,
@@ -73,6 +74,7 @@ impl Driver {
             violation,
         });
         let who = seat.incarnation;
+        self.tell_death(slot, expected);
         self.close_account(slot, now);
         let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
             return;
@@ -100,6 +102,7 @@ impl Driver {
             return Ok(());
         };
         seat.starts += 1;
+        let pid = worker.pid();
         watch.add(&worker, seat.key(slot))?;
         seat.worker = Some(worker);
         seat.incarnation = None;
@@ -110,6 +113,7 @@ impl Driver {
         seat.start_failure = None;
         seat.violation = None;
         seat.work_done = (0, 0);
+        self.tell_birth(slot, pid);
         let incarnation = self.core.started(slot, now, &mut self.parts);
         if let Some(seat) = self.parts.seat(slot) {
             seat.incarnation = Some(incarnation);
