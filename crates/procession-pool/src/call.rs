@@ -142,18 +142,15 @@ impl<'p, F: Copy> Call<'p, F> {
                         Some(raw) => Payload::Short(raw),
                         None => payload_of(std::mem::take(&mut item)),
                     };
-                    self.hand_in(
-                        shared,
-                        Handed {
-                            task,
-                            payload,
-                            spec: JobSpec { terms, ..single() },
-                            cell: Cell::pending(),
-                            waits,
-                        },
-                        &mut item,
-                        admission,
-                    )
+                    let submission = Submission {
+                        task,
+                        payload,
+                        spec: JobSpec { terms, ..single() },
+                        cell: Arc::new(Cell::pending()),
+                        base: 0,
+                        waits,
+                    };
+                    self.hand_in(shared, submission, &mut item, admission)
                 }
             },
         };
@@ -167,39 +164,24 @@ impl<'p, F: Copy> Call<'p, F> {
     fn hand_in(
         &self,
         shared: &Arc<Shared>,
-        handed: Handed,
+        mut submission: Submission,
         spare: &mut Vec<u8>,
         admission: &mut Admission,
     ) -> Source {
-        let Handed {
-            task,
-            payload,
-            spec,
-            cell,
-            waits,
-        } = handed;
+        let name = submission.task.name();
         if !shared.is_ours() {
-            return admission.refused(forked(task.name()), task.name());
+            return admission.refused(forked(name), name);
         }
-        let cell = Arc::new(cell);
-        let submission = Submission {
-            task,
-            payload,
-            spec,
-            cell: Arc::clone(&cell),
-            base: 0,
-            waits,
-        };
-        match admission.submit(shared, submission, spare) {
+        match admission.submit(shared, &mut submission, spare) {
             Ok((job, id)) => Source {
                 shared: Some(Arc::clone(shared)),
-                cell,
+                cell: submission.cell,
                 job: Some(job),
                 id: Some(id),
-                name: task.name(),
+                name,
                 max_frame: self.pool.max_frame,
             },
-            Err(error) => admission.refused(error, task.name()),
+            Err(error) => admission.refused(error, name),
         }
     }
 
@@ -216,13 +198,4 @@ impl<'p, F: Copy> Call<'p, F> {
 pub(crate) fn forked(name: &'static str) -> TaskError {
     let text = "this pool is a copy made by fork; only the original process can use it";
     TaskError::new(TaskErrorKind::Closed, name).with_detail(text)
-}
-
-/// An encoded submission on its way to the driver.
-struct Handed {
-    task: TaskRef,
-    payload: Payload,
-    spec: JobSpec,
-    cell: Cell,
-    waits: bool,
 }

@@ -109,7 +109,7 @@ pub(crate) enum Awaited {
     Anything,
 }
 
-/// A submission, encoded.
+/// A submission, encoded. It is handed on by reference: what is stored in parts and loaded whole costs more than the store.
 pub(crate) struct Submission {
     pub(crate) task: TaskRef,
     pub(crate) payload: Payload,
@@ -215,7 +215,7 @@ impl Shared {
     /// faster than fresh memory, whose page faults cost more than the copy.
     pub(crate) fn submit(
         &self,
-        submission: Submission,
+        submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
         let driver = self.lock_with_room(Load::Job(submission.spec.items));
@@ -225,7 +225,7 @@ impl Shared {
     fn submit_to(
         &self,
         mut driver: MutexGuard<'_, Driver>,
-        submission: Submission,
+        submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
         let waits = submission.waits;
@@ -265,18 +265,11 @@ impl Shared {
 }
 
 impl Driver {
-    fn submit(&mut self, submission: Submission, id: TaskId) -> Result<JobId, Refused> {
+    fn submit(&mut self, submission: &mut Submission, id: TaskId) -> Result<JobId, Refused> {
         let now = self.clock.read();
-        let Submission {
-            task,
-            payload,
-            mut spec,
-            cell,
-            base,
-            ..
-        } = submission;
-        spec.profile = self.profile(task);
-        let profile = spec.profile;
+        let task = submission.task;
+        let profile = self.profile(task);
+        submission.spec.profile = profile;
         // Effects may name the job before `submit` returns, so its place is filled in first.
         let place = self.core.next_id();
         self.parts.settle(
@@ -286,12 +279,12 @@ impl Driver {
                 task,
                 profile,
                 id,
-                payload,
-                cell,
-                base,
+                payload: std::mem::take(&mut submission.payload),
+                cell: Arc::clone(&submission.cell),
+                base: submission.base,
             },
         );
-        let job = self.core.submit(spec, now, &mut self.parts);
+        let job = self.core.submit(submission.spec, now, &mut self.parts);
         if job.is_err() {
             self.parts.unsettle(place);
         }

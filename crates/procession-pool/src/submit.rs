@@ -195,7 +195,7 @@ impl Admission {
     pub(crate) fn submit(
         &mut self,
         shared: &Shared,
-        submission: Submission,
+        submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), TaskError> {
         let name = submission.task.name();

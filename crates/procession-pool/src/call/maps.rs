@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec};
-use crate::driver::{Shared, parts::Payload, parts::Segment};
+use crate::driver::{Shared, Submission, parts::Payload, parts::Segment};
 use crate::map::{Collector, Encoder};
 use crate::options::invalid_option;
 use crate::result::{AsyncResult, Reader, Source};
 use crate::submit::Admission;
 
-use super::{Call, Handed};
+use super::Call;
 
 impl<F: Copy> Call<'_, F> {
     /// See [`Pool::map`](crate::Pool::map).
@@ -166,19 +166,19 @@ impl<F: Copy> Call<'_, F> {
             profile: 0,
             terms: self.terms(task.name())?,
         };
-        let (payload, cell) = (Payload::Many(Vec::new()), Cell::pending_map());
-        let handed = Handed {
+        let submission = Submission {
             task,
-            payload,
+            payload: Payload::Many(Vec::new()),
             spec,
-            cell,
+            cell: Arc::new(Cell::pending_map()),
+            base: 0,
             // Not before the input has ended, which may take its time.
             waits: false,
         };
         // A map keeps its own buffers: this one says that no spare is wanted.
         let source = self.hand_in(
             shared,
-            handed,
+            submission,
             &mut Vec::with_capacity(1),
             &mut Admission::WhenRoom,
         );

@@ -38,6 +38,12 @@ pub(crate) enum Payload {
     Many(Vec<Segment>),
 }
 
+impl Default for Payload {
+    fn default() -> Payload {
+        Payload::Many(Vec::new())
+    }
+}
+
 /// Items of a map that were added together.
 #[derive(Debug)]
 pub(crate) struct Segment {

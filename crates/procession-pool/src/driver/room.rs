@@ -146,7 +146,7 @@ impl Shared {
     /// As `submit`, unless it had to wait for room.
     pub(crate) fn try_submit(
         &self,
-        submission: Submission,
+        submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), NotTaken> {
         let load = Load::Job(submission.spec.items);

@@ -46,7 +46,7 @@ impl Shared {
     pub(crate) fn give(&self, portion: Portion<'_>) -> Result<Taken, Refused> {
         let mut driver = self.lock_with_room(Load::Job(portion.items));
         let id = portion.id.unwrap_or(TaskId(driver.next_task));
-        let submission = Submission {
+        let mut submission = Submission {
             task: portion.task,
             payload: Payload::Many(vec![portion.segment]),
             spec: JobSpec {
@@ -61,7 +61,7 @@ impl Shared {
             base: portion.first,
             waits: false,
         };
-        driver.submit(submission, id)?;
+        driver.submit(&mut submission, id)?;
         driver.collect_all(false, now_ns());
         let profile = driver.profile(portion.task);
         let worth_sending = driver.core.worth_sending(profile);
