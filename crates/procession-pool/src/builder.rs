@@ -1,5 +1,7 @@
 //! How a pool is configured and started.
 
+mod calls;
+mod exit;
 mod limits;
 mod output;
 mod times;
@@ -8,15 +10,17 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use procession_task::codec::{self, Limits};
-use procession_task::descriptor::TaskRef;
+use procession_task::codec::Limits;
 use procession_task::task::{Arguments, Task};
 use procession_worker::Error;
 use procession_worker::handle::{Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
+use calls::Encoded;
+
 use crate::core::{Core, CoreConfig};
 use crate::driver::{Patience, Room, Shared, main_loop};
+use crate::exits::Exits;
 use crate::options::nanos;
 use crate::output::Sink;
 use crate::pool::Pool;
@@ -25,9 +29,6 @@ use crate::pool::Pool;
 pub const WORKERS_VARIABLE: &str = "PROCESSION_WORKERS";
 /// Most workers one pool may have.
 pub const MAX_WORKERS: usize = 16_384;
-
-/// Offset, fingerprint and encoded arguments of an initializer.
-type Initializer = (i64, u64, Arc<Vec<u8>>);
 
 /// Configures a pool; made by [`Pool::builder`].
 ///
@@ -44,9 +45,7 @@ type Initializer = (i64, u64, Arc<Vec<u8>>);
 pub struct PoolBuilder {
     workers: Option<usize>,
     name: Option<String>,
-    initializer: Option<Result<Initializer, Error>>,
-    /// The initializer for an inline pool, which runs it in the caller.
-    inline_initializer: Option<TaskRef>,
+    initializer: Option<Result<Encoded, Error>>,
     env: Vec<(OsString, Option<OsString>)>,
     cancel_grace: Option<Duration>,
     max_queued: Option<usize>,
@@ -54,6 +53,7 @@ pub struct PoolBuilder {
     output: output::OutputOptions,
     pub(crate) limits: limits::LimitOptions,
     pub(crate) times: times::TimeOptions,
+    exit: exit::ExitOptions,
 }
 
 impl PoolBuilder {
@@ -78,20 +78,7 @@ impl PoolBuilder {
         F: Task<Args>,
         Args: Arguments,
     {
-        let encoded = TaskRef::of::<F, Args>(task)
-            .map_err(|e| Error::message(format!("cannot use the initializer {}: {e}", e.name())))
-            .and_then(|task| {
-                self.inline_initializer = Some(task);
-                let mut bytes = Vec::new();
-                codec::encode(&args, &mut bytes, &Limits::default()).map_err(|e| {
-                    Error::message(format!(
-                        "cannot encode the arguments of the initializer {}: {e}",
-                        task.name()
-                    ))
-                })?;
-                Ok((task.offset(), task.fingerprint(), Arc::new(bytes)))
-            });
-        self.initializer = Some(encoded);
+        self.initializer = Some(Encoded::new("initializer", task, &args));
         self
     }
 
@@ -204,9 +191,12 @@ impl PoolBuilder {
         }
         self.limits.check()?;
         self.times.check()?;
+        let initializer = self.initializer.transpose()?;
+        let exits = Exits::new(self.exit.hook()?);
         let mut spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
-            initializer: self.initializer.transpose()?,
+            initializer: initializer.as_ref().map(Encoded::call),
+            exit_hook: exits.call(),
             env: self.env,
             stdout: self.output.stdout(),
             stderr: self.output.stderr(),
@@ -214,7 +204,7 @@ impl PoolBuilder {
             ..WorkerSpec::default()
         };
         if workers == 0 {
-            return inline(&spec, self.inline_initializer);
+            return inline(initializer.as_ref(), exits, spec.max_frame);
         }
         procession_worker::check_can_start(workers, self.output.captured())?;
         self.limits.write(workers, &mut spec)?;
@@ -222,10 +212,15 @@ impl PoolBuilder {
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
-        let sink = self.output.sink();
-        let room = Room::new(self.max_queued);
-        let patience = self.times.patience();
-        let mut pool = start(spec, workers, config, room, sink, patience)?;
+        let plan = Plan {
+            workers,
+            config,
+            room: Room::new(self.max_queued),
+            sink: self.output.sink(),
+            patience: self.times.patience(),
+            exits,
+        };
+        let mut pool = start(spec, plan)?;
         if let Some(limit) = self.task_timeout {
             pool.task_limit = nanos(limit);
         }
@@ -247,43 +242,42 @@ fn invalid_workers(text: &str) -> Error {
     ))
 }
 
-fn inline(spec: &WorkerSpec, initializer: Option<TaskRef>) -> Result<Pool, Error> {
-    if let (Some(task), Some((_, _, args))) = (initializer, &spec.initializer) {
-        let mut output = Vec::new();
-        task.descriptor()
-            .call(args, &mut output, &Limits::default())
-            .map_err(|failure| {
-                Error::from(procession_worker::TaskError::from_failure(
-                    task.name(),
-                    failure,
-                ))
-            })?;
-        // Postcard writes the variant first: 1 is `Err`.
-        if task.descriptor().returns_result() && output.first() == Some(&1) {
-            let text = format!("the initializer {} returned an error", task.name());
-            return Err(Error::message(text));
-        }
+fn inline(
+    initializer: Option<&Encoded>,
+    exits: Arc<Exits>,
+    max_frame: usize,
+) -> Result<Pool, Error> {
+    if let Some(initializer) = initializer {
+        initializer.run_here()?;
     }
-    Ok(Pool::with(None, None, spec.max_frame))
+    let mut pool = Pool::with(None, None, max_frame);
+    pool.exits = exits;
+    Ok(pool)
 }
 
-fn start(
-    spec: WorkerSpec,
+/// What a pool is made of, beside its workers' own orders.
+struct Plan {
     workers: usize,
     config: CoreConfig,
     room: Room,
     sink: Option<Sink>,
     patience: Patience,
-) -> Result<Pool, Error> {
+    exits: Arc<Exits>,
+}
+
+fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
     let max_frame = spec.max_frame;
-    let mut shared = Shared::new(Core::new(config), workers, Watch::new()?, spec, room);
-    if let Some(sink) = sink {
+    let core = Core::new(plan.config);
+    let mut shared = Shared::new(core, plan.workers, Watch::new()?, spec, plan.room);
+    if let Some(sink) = plan.sink {
         shared.capture(sink);
     }
+    shared.exits = Arc::clone(&plan.exits);
     let shared = Arc::new(shared);
     let to_start = {
         let mut driver = shared.lock();
-        driver.parts.patience = patience;
+        driver.parts.patience = plan.patience;
+        driver.parts.leaving.hook = plan.exits.name();
         driver.open(now_ns())
     };
     for slot in to_start {
@@ -305,5 +299,7 @@ fn start(
             Error::message(format!("cannot start the pool's thread: {e}"))
         })?;
     shared.prepare_output();
-    Ok(Pool::with(Some(shared), Some(thread), max_frame))
+    let mut pool = Pool::with(Some(shared), Some(thread), max_frame);
+    pool.exits = plan.exits;
+    Ok(pool)
 }

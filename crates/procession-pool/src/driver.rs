@@ -7,6 +7,7 @@ mod accounts;
 mod bells;
 mod burst;
 mod collect;
+mod exits;
 mod listeners;
 pub(crate) mod main_loop;
 mod output;
@@ -30,6 +31,7 @@ use procession_worker::watch::Watch;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
+use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
 use bells::Flush;
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) ended_changed: Condvar,
     pub(crate) spec: WorkerSpec,
     pub(crate) callbacks: Arc<Callbacks>,
+    pub(crate) exits: Arc<Exits>,
     /// Where captured lines go.
     output: Option<Arc<Delivery>>,
     owner: u32,
@@ -162,6 +165,7 @@ impl Shared {
             ended_changed: Condvar::new(),
             spec,
             callbacks: Arc::default(),
+            exits: Arc::default(),
             output: None,
             owner: std::process::id(),
         }

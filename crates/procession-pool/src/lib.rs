@@ -121,6 +121,7 @@ mod cell;
 mod core;
 mod driver;
 mod events;
+mod exits;
 mod here;
 mod histogram;
 mod imap;

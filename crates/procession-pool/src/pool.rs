@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::builder::PoolBuilder;
 use crate::call::Call;
 use crate::driver::Shared;
+use crate::exits::Exits;
 use crate::result::AsyncResult;
 
 /// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
@@ -63,6 +64,7 @@ pub struct Pool {
     pub(crate) max_frame: usize,
     /// The time limit of calls that name none, in nanoseconds.
     pub(crate) task_limit: u64,
+    pub(crate) exits: Arc<Exits>,
 }
 
 impl fmt::Debug for Pool {
@@ -92,6 +94,7 @@ impl Pool {
             phase: Phase::default(),
             max_frame,
             task_limit: u64::MAX,
+            exits: Arc::default(),
         }
     }
 
@@ -294,10 +297,13 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) {
-        let _ = self
-            .phase
-            .0
-            .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+        let closed =
+            self.phase
+                .0
+                .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+        if self.shared.is_none() && closed.is_ok() {
+            self.exits.run_here(&self.limits());
+        }
         if let Some(shared) = self.ours() {
             shared.close();
         }

@@ -80,6 +80,8 @@ pub enum Role {
         initializer: Option<CallSpec>,
         /// Set before anything of the user's runs.
         limits: WorkerLimits,
+        /// Runs once, after the last call, when the worker was told to stop.
+        exit_hook: Option<CallSpec>,
     },
     /// It runs one call and ends.
     Process {
@@ -155,14 +157,14 @@ pub enum FromWorker {
     Ready,
     /// It ends without having served.
     StartFailed(Failure),
-    /// A process's function returned.
+    /// A process's function returned, or a pool worker's exit hook.
     Returned {
         /// The encoded result.
         value: ArgBytes,
         /// The result is the `Err` of a `Result`.
         is_err: bool,
     },
-    /// A process's function gave no result.
+    /// A process's function gave no result, or a pool worker's exit hook.
     Failed(Failure),
     /// Look at the reply ring.
     Bell,

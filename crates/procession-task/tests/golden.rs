@@ -60,10 +60,11 @@ fn boot_of_a_pool_worker() {
         max_frame: 128,
         initializer: None,
         limits: WorkerLimits::default(),
+        exit_hook: None,
     };
     to_worker(
         &boot(plain),
-        &[&[0], &M, BOOT, &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0]],
+        &[&[0], &M, BOOT, &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0, 0]],
     );
 
     let call = CallSpec {
@@ -81,6 +82,11 @@ fn boot_of_a_pool_worker() {
             nice: 5,
             cpus: vec![0, 3],
         },
+        exit_hook: Some(CallSpec {
+            offset: 16,
+            fingerprint: 5,
+            args: ArgBytes::Descriptor,
+        }),
     };
     to_worker(
         &boot(with),
@@ -90,6 +96,7 @@ fn boot_of_a_pool_worker() {
             BOOT,
             &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8],
             &[1, 0xac, 2, 1, 10, 10, 2, 0, 3],
+            &[1, 32, 5, 1],
         ],
     );
 }

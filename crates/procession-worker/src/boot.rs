@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use procession_os::prologue;
 
 pub(crate) use enter::{call_arguments, marker};
+pub(crate) use run::hand_over;
 
 use crate::error::Error;
 

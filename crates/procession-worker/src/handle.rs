@@ -7,6 +7,7 @@ mod account;
 mod bells;
 mod calls;
 mod ending;
+mod orders;
 mod output;
 mod replies;
 
@@ -21,15 +22,16 @@ use std::time::Duration;
 use procession_os::child::Child;
 pub use procession_os::clock::{monotonic_coarse_ns as tick_ns, monotonic_ns as now_ns};
 use procession_os::doorbell::Waker;
-use procession_os::memfd_with;
 use procession_os::ring::{Consumer, Producer};
 use procession_os::segment::Segment;
 use procession_os::socket::{Received, Socket};
 use procession_task::failure::Failure;
-use procession_task::message::{ArgBytes, CallSpec, FromWorker, Role, WorkerLimits};
+use procession_task::message::{FromWorker, Role, WorkerLimits};
 
 pub use self::account::{At, SlowItem};
 pub use self::ending::why_not_ready;
+use self::orders::Packing;
+pub use self::orders::{EncodedCall, ExitValue};
 pub use self::output::Line;
 use self::output::Outputs;
 pub use self::replies::{Replies, reply_frame};
@@ -42,8 +44,6 @@ use crate::start::{self, StartSpec};
 
 /// Calls longer than this are streamed, and only to a worker that has nothing else to do.
 const STREAM_ABOVE: usize = RING_BYTES / 2;
-/// Arguments of an initializer above this travel in a memfd.
-const INLINE_ARGS: usize = 32 * 1024;
 
 /// How to start a pool worker.
 #[derive(Clone, Debug, Default)]
@@ -52,8 +52,10 @@ pub struct WorkerSpec {
     pub name: String,
     /// Stable position in the pool.
     pub index: usize,
-    /// Offset, fingerprint and encoded arguments of the initializer.
-    pub initializer: Option<(i64, u64, Arc<Vec<u8>>)>,
+    /// Runs before the first call.
+    pub initializer: Option<EncodedCall>,
+    /// Runs after the last call, if the worker ends in good order.
+    pub exit_hook: Option<EncodedCall>,
     /// Variables to set (`Some`) or remove (`None`).
     pub env: Vec<(OsString, Option<OsString>)>,
     /// Working directory, the parent's if `None`.
@@ -98,6 +100,8 @@ pub enum News {
     Ready,
     /// Its initializer failed; it is about to end.
     StartFailed(Failure),
+    /// Its exit hook has run: what it returned, or why it returned nothing.
+    Exits(Result<ExitValue, Failure>),
     /// It closed the socket: it is ending, or must be ended.
     Closed,
     /// It broke the protocol: it must be killed.
@@ -136,6 +140,9 @@ pub struct Worker {
     spent: Option<Duration>,
     /// SIGKILL was ours.
     told_to_end: bool,
+    has_exit_hook: bool,
+    /// When it was told to end in good order, until what its exit hook returned has come.
+    exit_due: Option<u64>,
 }
 
 impl fmt::Debug for Worker {
@@ -159,28 +166,12 @@ impl Worker {
         let started_ns = now_ns();
         let mut segment = Segment::create("procession-link", SEGMENT_BYTES)
             .map_err(|e| Error::os(format!("start worker {}", spec.name), e))?;
-        let mut fds = Vec::new();
-        fds.push(duplicate(segment.fd(), &spec.name)?);
+        let fds = vec![duplicate(segment.fd(), &spec.name)?];
         segment.close_fd();
         let layout = Layout::new(&Arc::new(segment))?;
-        let initializer = match &spec.initializer {
-            None => None,
-            Some((offset, fingerprint, args)) => {
-                let args = if args.len() <= INLINE_ARGS {
-                    ArgBytes::Inline(args.to_vec())
-                } else {
-                    let fd = memfd_with("procession-args", args)
-                        .map_err(|e| Error::os(format!("start worker {}", spec.name), e))?;
-                    fds.push(fd);
-                    ArgBytes::Descriptor
-                };
-                Some(CallSpec {
-                    offset: *offset,
-                    fingerprint: *fingerprint,
-                    args,
-                })
-            }
-        };
+        let mut packing = Packing::new(&spec.name, fds);
+        let initializer = packing.call(spec.initializer.as_ref())?;
+        let exit_hook = packing.call(spec.exit_hook.as_ref())?;
         let (calls, replies) = layout.parent_ends()?;
         if spec.stdout == Output::Captured {
             layout.set(link::WANTED, link::OUTPUT_CAPTURED);
@@ -195,13 +186,14 @@ impl Worker {
                 max_frame: spec.max_frame as u64,
                 initializer,
                 limits: limits.clone(),
+                exit_hook,
             },
             env: spec.env.clone(),
             env_clear: false,
             current_dir: spec.current_dir.clone(),
             stdout: spec.stdout.stdio(),
             stderr: spec.stderr.stdio(),
-            fds,
+            fds: packing.fds,
         })?;
         let outputs = Outputs::of(&mut started).inspect_err(|_| {
             let _ = started.child.kill();
@@ -229,6 +221,8 @@ impl Worker {
             limits,
             spent: None,
             told_to_end: false,
+            has_exit_hook: spec.exit_hook.is_some(),
+            exit_due: None,
         })
     }
 
@@ -249,9 +243,9 @@ impl Worker {
 
     /// Reads one packet of the control socket, if there is one.
     pub fn news(&mut self) -> Option<News> {
-        let packet = match self.control.try_recv(0) {
+        let (packet, fds) = match self.control.try_recv(usize::from(self.exit_due.is_some())) {
             Ok(None) => return None,
-            Ok(Some(Received::Packet { bytes, .. })) => bytes,
+            Ok(Some(Received::Packet { bytes, fds })) => (bytes, fds),
             Ok(Some(Received::Closed)) => return Some(News::Closed),
             Err(e) => return Some(News::Broken(e.to_string())),
         };
@@ -271,6 +265,17 @@ impl Worker {
                 News::Ready
             }
             Ok(FromWorker::StartFailed(failure)) if self.greeted => News::StartFailed(failure),
+            Ok(FromWorker::Returned { value, .. }) if self.exit_due.is_some() => {
+                self.exit_due = None;
+                match ExitValue::of(value, fds) {
+                    Some(value) => News::Exits(Ok(value)),
+                    None => News::Broken("what its exit hook returned did not arrive".into()),
+                }
+            }
+            Ok(FromWorker::Failed(failure)) if self.exit_due.is_some() => {
+                self.exit_due = None;
+                News::Exits(Err(failure))
+            }
             Ok(_) => News::Broken("it sent a message that does not belong here".into()),
             Err(e) => News::Broken(format!("it sent a packet that is no message: {e}")),
         })

@@ -20,6 +20,7 @@ use crate::link::{self, Layout, TAG_CALL, TAG_STOP};
 mod account;
 mod bells;
 mod enter;
+mod leave;
 mod replies;
 mod said;
 mod words;
@@ -48,6 +49,7 @@ struct Server {
     vain_spins: u32,
     output: Vec<u8>,
     clock: Clock,
+    exit_hook: Option<leave::ExitHook>,
 }
 
 impl Server {
@@ -74,6 +76,7 @@ impl Server {
             vain_spins: 0,
             output: Vec::new(),
             clock: Clock::new(),
+            exit_hook: None,
         }
     }
 
@@ -93,7 +96,7 @@ impl Server {
                 Ok(Some(TAG_STOP)) => {
                     self.calls.release();
                     self.publish();
-                    std::process::exit(0);
+                    self.leave();
                 }
                 Ok(Some(_)) | Err(_) => prologue::exit_now(EXIT_PROTOCOL),
                 Ok(None) => {

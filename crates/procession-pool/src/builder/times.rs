@@ -1,4 +1,4 @@
-//! How long a worker may take to come. It measures nothing.
+//! How long a worker may take to come and to go. It measures nothing.
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::options::nanos;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeOptions {
     start: Option<Duration>,
+    exit: Option<Duration>,
 }
 
 impl PoolBuilder {
@@ -39,23 +40,54 @@ impl PoolBuilder {
         self.times.start = Some(limit);
         self
     }
+
+    /// How long a worker may take to end once it was told to, [exit hook](PoolBuilder::exit_hook) included: 5 s otherwise, then
+    /// SIGKILL. Zero is an error of [`PoolBuilder::build`].
+    ///
+    /// It counts from the word to end, which a worker is given when the pool has been closed and nothing is left to do. A
+    /// worker that still boots then has no more time than this either. An inline pool has nobody to end it.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::builder()
+    ///     .workers(1)
+    ///     .exit_hook(std::thread::sleep, (Duration::from_secs(3600),))
+    ///     .exit_timeout(Duration::from_millis(200))
+    ///     .build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, (1,))?, 2);
+    /// pool.close();
+    /// pool.join()?;
+    /// let error = pool.exit_results::<()>().remove(0).unwrap_err();
+    /// assert_eq!(error.kind(), TaskErrorKind::TimedOut);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn exit_timeout(mut self, limit: Duration) -> Self {
+        self.times.exit = Some(limit);
+        self
+    }
 }
 
 impl TimeOptions {
     /// Whether everything asked for has a meaning.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.start {
-            Some(limit) if limit.is_zero() => Err(Error::message(
-                "cannot make a pool: start_timeout must be above 0",
-            )),
-            Some(_) | None => Ok(()),
+        for (limit, name) in [(self.start, "start_timeout"), (self.exit, "exit_timeout")] {
+            if limit.is_some_and(|limit| limit.is_zero()) {
+                let text = format!("cannot make a pool: {name} must be above 0");
+                return Err(Error::message(text));
+            }
         }
+        Ok(())
     }
 
     pub(super) fn patience(&self) -> Patience {
         let mut patience = Patience::default();
         if let Some(limit) = self.start {
             patience.start = nanos(limit);
+        }
+        if let Some(limit) = self.exit {
+            patience.stop = nanos(limit);
         }
         patience
     }

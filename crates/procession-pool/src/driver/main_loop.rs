@@ -39,12 +39,14 @@ fn serve(shared: &Shared) {
         let mut driver = shared.lock();
         driver.step(shared, &seen);
         let to_start = std::mem::take(&mut driver.parts.to_start);
+        let exits = std::mem::take(&mut driver.parts.leaving.came);
         let finished = driver.core.is_finished();
         driver.flush(Flush::Now);
         let look = driver.next_look();
         driver.loop_looks_at = look.unwrap_or(u64::MAX);
         driver.parts.call_loop = false;
         shared.unlock_and_rouse(driver);
+        shared.exits.keep(exits, shared.spec.max_frame);
         if finished {
             break;
         }
@@ -206,6 +208,7 @@ impl Driver {
                     let error = TaskError::from_failure("initializer", failure);
                     seat.start_failure = Some(error.to_string());
                 }
+                Some(News::Exits(said)) => self.parts.leaving.said(said),
                 Some(News::Closed) => {
                     // Watched no longer: a closed socket is readable for ever. A worker that ends closes it a
                     // moment before its pidfd tells; one that lives on is killed.

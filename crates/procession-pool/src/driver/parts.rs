@@ -15,13 +15,12 @@ use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDea
 
 use super::Patience;
 use super::accounts::{Account, Slowest};
+use super::exits::Leaving;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
 
 /// Time between SIGTERM and SIGKILL for a worker that is to end at once.
 const TERM_GRACE_NS: u64 = 100_000_000;
-/// Time a worker has to end in good order once told to stop.
-const STOP_GRACE_NS: u64 = 5_000_000_000;
 /// Buffers up to this capacity are kept for reuse, one for each pool and one for each thread that submits.
 pub(crate) const KEEP_SPARE: usize = 32 << 20;
 /// Items of one frame together stay below this, so that a frame never fills the ring.
@@ -191,6 +190,8 @@ pub(crate) struct Parts {
     /// Something the pool's own thread has to look at.
     pub(crate) call_loop: bool,
     pub(crate) patience: Patience,
+    /// Workers that end in good order.
+    pub(crate) leaving: Leaving,
 }
 
 impl Parts {
@@ -458,23 +459,32 @@ impl Effects for Parts {
 
     fn stop(&mut self, slot: Slot) {
         self.call_loop = true;
+        let patience = self.patience;
         let Some(seat) = self.seat(slot) else { return };
         let Some(worker) = &mut seat.worker else {
             return;
         };
         worker.ask(Bell::Silent, 0);
         // The scheduler stops only workers with nothing in flight, so the ring has room.
-        let grace = if worker.stop() { STOP_GRACE_NS } else { 0 };
+        let grace = if worker.stop() { patience.stop } else { 0 };
         seat.ending = true;
         seat.account.told();
-        seat.kill_at = Some(now_ns() + grace);
+        seat.kill_at = Some(now_ns().saturating_add(grace));
     }
 
     fn kill(&mut self, slot: Slot) {
         self.call_loop = true;
-        let Some(seat) = self.seat(slot) else { return };
-        let Some(worker) = &seat.worker else { return };
+        let Parts { seats, leaving, .. } = self;
+        let Some(seat) = seats.get_mut(slot.index()) else {
+            return;
+        };
+        let Some(worker) = &mut seat.worker else {
+            return;
+        };
         worker.terminate();
+        if worker.forget_exit() && seat.ready {
+            leaving.interrupted();
+        }
         seat.ending = true;
         seat.account.told();
         seat.kill_at = Some(now_ns() + TERM_GRACE_NS);

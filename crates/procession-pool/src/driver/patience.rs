@@ -2,18 +2,23 @@
 
 /// How long a worker may take from its start until it is ready, initializer included.
 const START_LIMIT_NS: u64 = 60_000_000_000;
+/// Time a worker has to end in good order once told to stop, exit hook included.
+const STOP_GRACE_NS: u64 = 5_000_000_000;
 
 /// In nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// From the start of a worker until it is ready.
     pub(crate) start: u64,
+    /// From the word that a worker is to end in good order until it has ended.
+    pub(crate) stop: u64,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
         Patience {
             start: START_LIMIT_NS,
+            stop: STOP_GRACE_NS,
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A death is the pidfd and the exit status, never a closed channel alone.
 
+use std::time::Duration;
+
 use procession_worker::handle::{Worker, why_not_ready};
 use procession_worker::watch::Watch;
 use procession_worker::{Error, PanicReport};
@@ -16,7 +18,13 @@ impl Driver {
     pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
         self.collect(slot, true, now);
         self.take_last_output(slot);
-        let Parts { seats, broken, .. } = &mut self.parts;
+        let Parts {
+            seats,
+            broken,
+            leaving,
+            patience,
+            ..
+        } = &mut self.parts;
         let Some(seat) = seats.get_mut(slot.index()) else {
             return;
         };
@@ -44,7 +52,9 @@ impl Driver {
         };
         // Without a claim to go by, the oldest call counts as begun: a task never runs twice.
         let begun = claimed.unwrap_or(1);
-        let running = begun > 0 || !seat.ready;
+        // One that never served has no exit hook to run.
+        let exit_due_for = worker.exit_due_for().filter(|_| seat.ready);
+        let running = begun > 0 || !seat.ready || exit_due_for.is_some();
         let panic = if running {
             worker.last_panic(status).map(PanicReport::from_failure)
         } else {
@@ -68,11 +78,15 @@ impl Driver {
             };
             *broken = Some(format!("{why}{}", death.last_lines()));
         }
-        seat.story = Some(Story {
+        let story = Story {
             death,
             panic,
             violation,
-        });
+        };
+        if let Some(took) = exit_due_for {
+            leaving.nothing_said(&story, took, Duration::from_nanos(patience.stop));
+        }
+        seat.story = Some(story);
         let who = seat.incarnation;
         self.tell_death(slot, expected);
         self.close_account(slot, now);

@@ -79,7 +79,7 @@ fn returned(control: &Socket, descriptor: &Descriptor, output: Vec<u8>) -> i32 {
 }
 
 /// Small values travel in the message; others in a memfd, which the socket keeps until the parent reads it or dies.
-fn hand_over(control: &Socket, value: Vec<u8>, is_err: bool) -> Result<(), String> {
+pub(crate) fn hand_over(control: &Socket, value: Vec<u8>, is_err: bool) -> Result<(), String> {
     if value.len() <= MAX_INLINE {
         let message = FromWorker::Returned {
             value: ArgBytes::Inline(value.clone()),

@@ -78,6 +78,9 @@ impl Worker {
     /// Asks the worker to end in good order after all it was given. False: no room, ask again.
     pub fn stop(&mut self) -> bool {
         let sent = self.outgoing.is_none() && self.calls.write(TAG_STOP, &[]);
+        if sent && self.has_exit_hook {
+            self.exit_due.get_or_insert_with(super::now_ns);
+        }
         self.flush();
         sent
     }

@@ -68,6 +68,17 @@ impl Worker {
         .then_some(failure)
     }
 
+    /// How long ago it was told to end in good order; `None` when it was not, has no exit hook, or has said what that returned.
+    pub fn exit_due_for(&self) -> Option<Duration> {
+        let told = self.exit_due?;
+        Some(Duration::from_nanos(now_ns().saturating_sub(told)))
+    }
+
+    /// What its exit hook returns is not waited for; true when it was.
+    pub fn forget_exit(&mut self) -> bool {
+        self.exit_due.take().is_some()
+    }
+
     fn fatal_note(&self) -> Option<String> {
         let words = self
             .layout

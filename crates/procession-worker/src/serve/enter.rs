@@ -19,13 +19,14 @@ use crate::hold;
 use crate::link::{self, Layout};
 
 use super::Server;
+use super::leave::ExitHook;
 use super::words;
 
 /// What [`crate::boot`] hands over: everything the parent sent, checked.
 pub(crate) struct Pooled {
     pub(crate) control: Socket,
     pub(crate) boot: Boot,
-    /// The segment, then the initializer's arguments if they were too long for the message.
+    /// The segment, then the arguments of the initializer and of the exit hook that were too long for the message.
     pub(crate) fds: Vec<OwnedFd>,
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         max_frame,
         initializer,
         limits: held,
+        exit_hook,
     } = boot.role
     else {
         prologue::exit_now(EXIT_PROTOCOL);
@@ -60,20 +62,28 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     layout.set(link::BOOTED_NS, monotonic_ns());
-    let started = hold::hold(&held, &layout).and_then(|()| match &initializer {
-        Some(spec) => initialize(spec, &mut fds, &limits),
-        None => Ok(()),
+    let started = hold::hold(&held, &layout).and_then(|()| {
+        if let Some(spec) = &initializer {
+            initialize(spec, &mut fds, &limits)?;
+        }
+        let receive = |spec| ExitHook::receive(spec, &mut fds, &limits);
+        exit_hook.as_ref().map(receive).transpose()
     });
-    if let Err(failure) = started {
-        let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
-        std::process::exit(EXIT_INITIALIZER);
-    }
+    let exit_hook = match started {
+        Ok(exit_hook) => exit_hook,
+        Err(failure) => {
+            let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
+            std::process::exit(EXIT_INITIALIZER)
+        }
+    };
     layout.set_last_words(&[]);
     layout.set(link::READY_NS, monotonic_ns());
     if control.send(&FromWorker::Ready.encode(), &[]).is_err() {
         prologue::exit_now(EXIT_PARENT_GONE);
     }
-    Server::new(layout, control, calls, replies, limits).serve()
+    let mut server = Server::new(layout, control, calls, replies, limits);
+    server.exit_hook = exit_hook;
+    server.serve()
 }
 
 fn map_link(fd: OwnedFd, segment_bytes: u64) -> Option<Layout> {
