@@ -153,13 +153,14 @@ fn broken_by(how: u32) -> TaskError {
         error_of(outcome, TaskErrorKind::Broken);
     }
     assert!(begun.elapsed() < LONG);
-    let started = runs.count();
-    // No storm, and none later either: the budget is five, four may be booting beside.
-    assert!(started <= 12, "{started} starts");
+    // A storm, or a start after the end, would show in this time.
     std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(runs.count(), started);
     pool.close();
     pool.join().unwrap();
+    // Counted when nobody is left who is about to leave a note: four places, and one more start for each of the four
+    // failures before the fifth, which breaks the pool.
+    let started = runs.count();
+    assert!(started <= 8, "{started} starts");
     assert!(last.unwrap().task_id().is_some());
     error
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run -p procession-examples --bin crash_proof                      # the built-in inputs
 //! cargo run -p procession-examples --bin crash_proof -- 1 abort 2 loop    # your own
+//! cargo run -p procession-examples --bin crash_proof -- --patience 60 1 2 # for a busy machine: 60 s for each result
 //! ```
 //!
 //! Think of a C library that decodes pictures: most files are fine, one frees a pointer twice, one never ends. Exit codes:
@@ -18,9 +19,9 @@ const INPUTS: [&str; 12] = [
     "1", "abort", "2", "segfault", "3", "panic", "4", "exit", "5", "loop", "x", "6",
 ];
 
-/// How long to wait for one result, the ones before it being there. An input without a result by then is reported, and ended
-/// with the pool.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How many seconds to wait for one result, the ones before it being there. An input without a result by then is reported,
+/// and ended with the pool.
+const PATIENCE: u64 = 5;
 
 /// The fragile function. An error it returns is an ordinary result; everything else it does here is what isolation is for.
 fn fragile(input: String) -> Result<u64, String> {
@@ -67,17 +68,17 @@ fn explain(error: &TaskError) -> String {
 }
 
 /// What became of one input: its value, or the reason why it has none.
-fn outcome(result: AsyncResult<Result<u64, String>>) -> Result<u64, String> {
+fn outcome(result: AsyncResult<Result<u64, String>>, patience: u64) -> Result<u64, String> {
     // "Not ready yet" is not an error of the task: it hands the handle back, which could be asked again.
-    match result.get_timeout(PATIENCE) {
+    match result.get_timeout(Duration::from_secs(patience)) {
         Ok(Ok(Ok(value))) => Ok(value),
         Ok(Ok(Err(refusal))) => Err(format!("refused: {refusal}")),
         Ok(Err(error)) => Err(explain(&error)),
-        Err(_still_running) => Err(format!("no result within {} s", PATIENCE.as_secs())),
+        Err(_still_running) => Err(format!("no result within {patience} s")),
     }
 }
 
-fn run(inputs: &[String]) -> Result<usize, procession::Error> {
+fn run(inputs: &[String], patience: u64) -> Result<usize, procession::Error> {
     // Each endless input keeps one worker until the end, so there are more workers than endless inputs to be expected.
     let pool = Pool::new(4)?;
     let results: Vec<_> = inputs
@@ -87,7 +88,7 @@ fn run(inputs: &[String]) -> Result<usize, procession::Error> {
 
     let mut failures = 0;
     for (input, result) in inputs.iter().zip(results) {
-        match outcome(result) {
+        match outcome(result, patience) {
             Ok(value) => println!("{input:<10} ok     {value}"),
             Err(why) => {
                 failures += 1;
@@ -111,10 +112,21 @@ fn main() -> ExitCode {
     procession::init();
 
     let mut inputs: Vec<String> = env::args().skip(1).collect();
+    let mut patience = PATIENCE;
+    if inputs.first().is_some_and(|first| first == "--patience") {
+        match inputs.get(1).map(|seconds| seconds.parse()) {
+            Some(Ok(seconds)) => patience = seconds,
+            _ => {
+                eprintln!("crash_proof: --patience takes a number of seconds");
+                return ExitCode::from(2);
+            }
+        }
+        inputs.drain(..2);
+    }
     if inputs.is_empty() {
         inputs = INPUTS.map(String::from).to_vec();
     }
-    match run(&inputs) {
+    match run(&inputs, patience) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {

@@ -22,7 +22,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_s
 const MARK: &str = "PROCESSION_EXAMPLES_RUN";
 
 /// When the watchdog ends a program. Generous: it is there for hangs, not for slow machines.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_secs(180);
 
 /// How long processes may outlive their program. The kernel ends them at once, but not in the same instant.
 const AFTERMATH: Duration = Duration::from_secs(5);
