@@ -16,9 +16,10 @@ enum Done {
     Skipped(String),
 }
 
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("format", format),
     ("clippy", clippy),
+    ("without features", featureless),
     ("rustdoc", rustdoc),
     ("tidy", tidy),
     ("the xtask's own tests", own_tests),
@@ -95,6 +96,15 @@ fn clippy(sh: &Shell, cargo: &str) -> Result<Done> {
     passed(cmd!(
         sh,
         "{cargo} clippy -p procession --all-features -- -D warnings"
+    ))
+}
+
+/// The rest of the workspace turns features on; whoever depends on the facade alone has none.
+fn featureless(sh: &Shell, cargo: &str) -> Result<Done> {
+    let _flags = sh.push_env("RUSTFLAGS", "-D warnings");
+    passed(cmd!(
+        sh,
+        "{cargo} check -p procession --target-dir target/featureless"
     ))
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod exit;
 mod limits;
+mod logs;
 mod output;
 mod times;
 
@@ -54,6 +55,7 @@ pub struct PoolBuilder {
     pub(crate) limits: limits::LimitOptions,
     pub(crate) times: times::TimeOptions,
     exit: exit::ExitOptions,
+    logs: logs::LogOptions,
 }
 
 impl PoolBuilder {
@@ -200,6 +202,7 @@ impl PoolBuilder {
             env: self.env,
             stdout: self.output.stdout(),
             stderr: self.output.stderr(),
+            log_level: self.logs.level(),
             max_frame: Limits::default().max_bytes,
             ..WorkerSpec::default()
         };

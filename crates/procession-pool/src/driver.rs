@@ -9,6 +9,7 @@ mod burst;
 mod collect;
 mod exits;
 mod listeners;
+mod logs;
 pub(crate) mod main_loop;
 mod output;
 pub(crate) mod parts;
@@ -63,6 +64,9 @@ pub(crate) struct Shared {
     pub(crate) exits: Arc<Exits>,
     /// Where captured lines go.
     output: Option<Arc<Delivery>>,
+    /// Where the workers' log records go.
+    #[cfg(feature = "log")]
+    logs: Arc<crate::logs::Logs>,
     owner: u32,
 }
 
@@ -167,6 +171,8 @@ impl Shared {
             callbacks: Arc::default(),
             exits: Arc::default(),
             output: None,
+            #[cfg(feature = "log")]
+            logs: Arc::default(),
             owner: std::process::id(),
         }
     }

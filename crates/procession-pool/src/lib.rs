@@ -126,6 +126,8 @@ mod here;
 mod histogram;
 mod imap;
 mod lazy;
+#[cfg(feature = "log")]
+mod logs;
 mod map;
 mod options;
 mod output;

@@ -65,6 +65,7 @@ pub mod failure;
 pub mod frame;
 mod image;
 pub mod message;
+pub mod record;
 pub mod task;
 
 pub use bytes::Bytes;
@@ -75,6 +76,7 @@ pub use frame::{CallHeader, Items, ReplyTag, push_item};
 pub use message::{
     ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker, WorkerLimits,
 };
+pub use record::{LogBatch, LogRecord};
 pub use task::{Arguments, Task};
 
 /// The example of the README is a test.

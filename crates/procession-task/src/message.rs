@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::plain;
 use crate::codec::{CodecError, Limits, decode, encode};
 use crate::failure::Failure;
+use crate::record::LogBatch;
 
 /// The version of every message and frame of this crate.
 pub const PROTOCOL_VERSION: u16 = 2;
@@ -168,6 +169,8 @@ pub enum FromWorker {
     Failed(Failure),
     /// Look at the reply ring.
     Bell,
+    /// What a pool worker has logged, if its parent asked for it.
+    Log(LogBatch),
 }
 
 macro_rules! wire {

@@ -4,7 +4,9 @@ use procession_task::frame::CallHeader;
 use procession_task::message::{
     ArgBytes, Boot, CallSpec, FromWorker, MAGIC, Role, ToWorker, WorkerLimits,
 };
-use procession_task::{Failure, Limits, Location, PROTOCOL_VERSION, Stage, decode, encode};
+use procession_task::{
+    Failure, Limits, Location, LogBatch, LogRecord, PROTOCOL_VERSION, Stage, decode, encode,
+};
 
 /// MAGIC as a varint.
 const M: [u8; 9] = [0x80, 0xe6, 0xcd, 0xab, 0xb6, 0xec, 0x9b, 0xb9, 0x70];
@@ -132,6 +134,19 @@ fn hello_ready_bell() {
     from_worker(&hello, &[&[0], &M, &[2, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
     from_worker(&FromWorker::Ready, &[&[1]]);
     from_worker(&FromWorker::Bell, &[&[5]]);
+}
+
+#[test]
+fn log_records() {
+    let record = LogRecord::new(3, "t", "m").at("a", "f", 300);
+    let batch = LogBatch {
+        dropped: 2,
+        records: vec![record],
+    };
+    from_worker(
+        &FromWorker::Log(batch),
+        &[&[6, 2, 1, 3, 1, b't', 1, b'm', 1, b'a', 1, b'f', 0xac, 2]],
+    );
 }
 
 #[test]

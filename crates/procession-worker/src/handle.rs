@@ -25,6 +25,7 @@ use procession_os::doorbell::Waker;
 use procession_os::ring::{Consumer, Producer};
 use procession_os::segment::Segment;
 use procession_os::socket::{Received, Socket};
+use procession_task::LogBatch;
 use procession_task::failure::Failure;
 use procession_task::message::{FromWorker, Role, WorkerLimits};
 
@@ -64,6 +65,8 @@ pub struct WorkerSpec {
     pub stdout: Output,
     /// Where its stderr goes.
     pub stderr: Output,
+    /// The finest level of log records it sends, 1 (errors) to 5; 0: none.
+    pub log_level: u8,
     /// Bytes of the longest argument tuple or result.
     pub max_frame: usize,
     /// What it is held to, but for its processors.
@@ -102,6 +105,8 @@ pub enum News {
     StartFailed(Failure),
     /// Its exit hook has run: what it returned, or why it returned nothing.
     Exits(Result<ExitValue, Failure>),
+    /// It has logged something.
+    Logs(LogBatch),
     /// It closed the socket: it is ending, or must be ended.
     Closed,
     /// It broke the protocol: it must be killed.
@@ -143,6 +148,7 @@ pub struct Worker {
     has_exit_hook: bool,
     /// When it was told to end in good order, until what its exit hook returned has come.
     exit_due: Option<u64>,
+    log_level: u8,
 }
 
 impl fmt::Debug for Worker {
@@ -173,9 +179,7 @@ impl Worker {
         let initializer = packing.call(spec.initializer.as_ref())?;
         let exit_hook = packing.call(spec.exit_hook.as_ref())?;
         let (calls, replies) = layout.parent_ends()?;
-        if spec.stdout == Output::Captured {
-            layout.set(link::WANTED, link::OUTPUT_CAPTURED);
-        }
+        layout.set(link::WANTED, wanted(spec));
         let limits = spec.limits();
         hold::watch_memory_killer();
         let mut started = start::start(StartSpec {
@@ -223,6 +227,7 @@ impl Worker {
             told_to_end: false,
             has_exit_hook: spec.exit_hook.is_some(),
             exit_due: None,
+            log_level: spec.log_level,
         })
     }
 
@@ -276,6 +281,7 @@ impl Worker {
                 self.exit_due = None;
                 News::Exits(Err(failure))
             }
+            Ok(FromWorker::Log(batch)) if self.greeted && self.log_level > 0 => News::Logs(batch),
             Ok(_) => News::Broken("it sent a message that does not belong here".into()),
             Err(e) => News::Broken(format!("it sent a packet that is no message: {e}")),
         })
@@ -292,6 +298,15 @@ impl Worker {
 /// When the kernel does not say.
 pub fn usable_cpus() -> Result<Vec<u32>, Error> {
     procession_os::hold::usable_cpus().map_err(|e| Error::os("cannot make a pool", e))
+}
+
+/// What the worker reads in its link before it begins.
+fn wanted(spec: &WorkerSpec) -> u64 {
+    let captured = match spec.stdout {
+        Output::Captured => link::OUTPUT_CAPTURED,
+        Output::Inherit | Output::Null => 0,
+    };
+    captured | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
 }
 
 fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {

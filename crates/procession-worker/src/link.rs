@@ -44,6 +44,8 @@ pub(crate) const SPIN: usize = 176;
 pub(crate) const WANTED: usize = 177;
 /// In [`WANTED`]: stdout is captured, so it is flushed after each item.
 pub(crate) const OUTPUT_CAPTURED: u64 = 1;
+/// In [`WANTED`], from this bit on: the finest level of log records to send, 1 to 5; 0: none.
+pub(crate) const LOG_LEVEL_SHIFT: u32 = 8;
 /// Progress of the worker (0: at no task), in one line only it writes.
 pub(crate) const TASK: usize = 192;
 pub(crate) const ITEM: usize = 193;

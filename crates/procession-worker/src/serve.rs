@@ -20,6 +20,8 @@ use crate::link::{self, Layout, TAG_CALL, TAG_STOP};
 mod account;
 mod bells;
 mod enter;
+#[cfg(feature = "log")]
+mod forward;
 mod leave;
 mod replies;
 mod said;

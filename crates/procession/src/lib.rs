@@ -110,6 +110,10 @@
 //! * A task is begun at most once.
 //! * This version runs on 64-bit little-endian Linux.
 //!
+//! # Features
+//! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger. `indicatif`:
+//! progress bars, `Call::progress_bar` and `Events::draw`.
+//!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:
 //!

@@ -209,6 +209,7 @@ impl Driver {
                     seat.start_failure = Some(error.to_string());
                 }
                 Some(News::Exits(said)) => self.parts.leaving.said(said),
+                Some(News::Logs(batch)) => self.logged(slot, shared, batch),
                 Some(News::Closed) => {
                     // Watched no longer: a closed socket is readable for ever. A worker that ends closes it a
                     // moment before its pidfd tells; one that lives on is killed.

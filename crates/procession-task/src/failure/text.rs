@@ -95,11 +95,11 @@ fn must_escape(c: char) -> bool {
     }
 }
 
-pub(super) fn de_message<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(crate) fn de_message<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     from.deserialize_str(Clean(MESSAGE_BYTES))
 }
 
-pub(super) fn de_file<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(crate) fn de_file<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     from.deserialize_str(Clean(FILE_BYTES))
 }
 

@@ -47,7 +47,7 @@ impl Ended<'_> {
                 Ok(FromWorker::Failed(said) | FromWorker::StartFailed(said)) => {
                     failure = Some(said)
                 }
-                Ok(FromWorker::Ready | FromWorker::Bell) => {
+                Ok(FromWorker::Ready | FromWorker::Bell | FromWorker::Log(_)) => {
                     return Err(self.protocol("it sent a pool worker's message"));
                 }
                 Err(error) => return Err(self.protocol(error.to_string())),

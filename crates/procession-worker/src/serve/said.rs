@@ -2,26 +2,63 @@
 
 use std::io::Write;
 
+use procession_os::socket::Socket;
+
+#[cfg(feature = "log")]
+use super::forward;
 use crate::link::{self, Layout};
 
 /// What is to be sent on after each item.
-pub(crate) struct Said {
+pub(super) struct Said {
     stdout: bool,
+    logs: bool,
 }
 
 impl Said {
-    pub(crate) fn new(layout: &Layout) -> Said {
+    pub(super) fn new(layout: &Layout) -> Said {
         let wanted = layout.get(link::WANTED);
         Said {
             stdout: wanted & link::OUTPUT_CAPTURED != 0,
+            logs: log_level(layout) > 0,
         }
     }
 
     /// An item has run; its reply is not there yet.
-    pub(crate) fn item_over(&self) {
+    #[inline]
+    pub(super) fn item_over(&self) {
         if self.stdout {
             // An output that the item has closed has nobody to tell.
             let _ = std::io::stdout().flush();
         }
+        if self.logs {
+            send_logs();
+        }
     }
+}
+
+fn log_level(layout: &Layout) -> u8 {
+    (layout.get(link::WANTED) >> link::LOG_LEVEL_SHIFT) as u8
+}
+
+/// Sees to it that log records go to the parent, if it wants them; before any user code runs.
+pub(super) fn open_logs(layout: &Layout, control: &Socket) {
+    let level = log_level(layout);
+    if level > 0 {
+        #[cfg(feature = "log")]
+        forward::open(level, control);
+    }
+    #[cfg(not(feature = "log"))]
+    let _ = control;
+}
+
+/// Sends the log records that are gathered.
+pub(super) fn send_logs() {
+    #[cfg(feature = "log")]
+    forward::send();
+}
+
+/// As [`send_logs`], in the panic hook.
+pub(super) fn send_logs_if_free() {
+    #[cfg(feature = "log")]
+    forward::send_if_free();
 }

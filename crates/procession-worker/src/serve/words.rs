@@ -25,6 +25,8 @@ pub(crate) fn is_cancelled() -> bool {
 }
 
 pub(super) fn write_last_words(failure: &Failure) {
+    // A panic that aborts ends what is gathered as well.
+    super::said::send_logs_if_free();
     let Some(layout) = LINK.get() else {
         return;
     };
