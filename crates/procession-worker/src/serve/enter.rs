@@ -18,13 +18,8 @@ use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_argume
 use crate::hold;
 use crate::link::{self, Layout};
 
-<<<<<<< HEAD
-use super::Server;
 use super::leave::ExitHook;
-use super::words;
-=======
 use super::{Server, said, words};
->>>>>>> 7446b29 (pool: workers' log records reach the parent's logger (feature log))
 
 /// What [`crate::boot`] hands over: everything the parent sent, checked.
 pub(crate) struct Pooled {
@@ -66,7 +61,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     layout.set(link::BOOTED_NS, monotonic_ns());
-<<<<<<< HEAD
+    said::open_logs(&layout, &control);
     let started = hold::hold(&held, &layout).and_then(|()| {
         if let Some(spec) = &initializer {
             initialize(spec, &mut fds, &limits)?;
@@ -74,6 +69,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         let receive = |spec| ExitHook::receive(spec, &mut fds, &limits);
         exit_hook.as_ref().map(receive).transpose()
     });
+    said::send_logs();
     let exit_hook = match started {
         Ok(exit_hook) => exit_hook,
         Err(failure) => {
@@ -81,18 +77,6 @@ pub(crate) fn run(pooled: Pooled) -> ! {
             std::process::exit(EXIT_INITIALIZER)
         }
     };
-=======
-    said::open_logs(&layout, &control);
-    let started = hold::hold(&held, &layout).and_then(|()| match &initializer {
-        Some(spec) => initialize(spec, &mut fds, &limits),
-        None => Ok(()),
-    });
-    said::send_logs();
-    if let Err(failure) = started {
-        let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
-        std::process::exit(EXIT_INITIALIZER);
-    }
->>>>>>> 7446b29 (pool: workers' log records reach the parent's logger (feature log))
     layout.set_last_words(&[]);
     layout.set(link::READY_NS, monotonic_ns());
     if control.send(&FromWorker::Ready.encode(), &[]).is_err() {

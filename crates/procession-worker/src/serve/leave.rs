@@ -49,6 +49,8 @@ impl Server {
         if let Some(hook) = self.exit_hook.take() {
             hook.run(&self.control, &self.limits);
         }
+        // Also what threads have said since the last item.
+        self.said.item_over();
         std::process::exit(0)
     }
 }
