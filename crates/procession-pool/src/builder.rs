@@ -5,6 +5,7 @@ mod exit;
 mod limits;
 mod logs;
 mod output;
+pub(crate) mod retry;
 mod times;
 
 use std::ffi::OsString;
@@ -56,6 +57,7 @@ pub struct PoolBuilder {
     pub(crate) times: times::TimeOptions,
     exit: exit::ExitOptions,
     logs: logs::LogOptions,
+    pub(crate) retry: retry::RetryDefault,
 }
 
 impl PoolBuilder {
@@ -207,7 +209,9 @@ impl PoolBuilder {
             ..WorkerSpec::default()
         };
         if workers == 0 {
-            return inline(initializer.as_ref(), exits, spec.max_frame);
+            let mut pool = inline(initializer.as_ref(), exits, spec.max_frame)?;
+            pool.retry = self.retry;
+            return Ok(pool);
         }
         procession_worker::check_can_start(workers, self.output.captured())?;
         self.limits.write(workers, &mut spec)?;
@@ -224,6 +228,7 @@ impl PoolBuilder {
             exits,
         };
         let mut pool = start(spec, plan)?;
+        pool.retry = self.retry;
         if let Some(limit) = self.task_timeout {
             pool.task_limit = nanos(limit);
         }

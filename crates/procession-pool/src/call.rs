@@ -14,10 +14,10 @@ use serde::de::DeserializeOwned;
 use crate::cell::{Cell, Raw};
 use crate::core::JobSpec;
 use crate::driver::{Shared, Submission, parts::KEEP_SPARE, parts::Payload, payload_of, single};
-use crate::here::run_here;
 use crate::map::encode_error;
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Source};
+use crate::retry::RetryOptions;
 use crate::submit::Admission;
 
 mod maps;
@@ -43,6 +43,7 @@ pub struct Call<'p, F> {
     pub(crate) buffer: Option<usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) queue_deadline: Option<Duration>,
+    pub(crate) retry: RetryOptions,
 }
 
 thread_local! {
@@ -58,6 +59,7 @@ impl<'p, F: Copy> Call<'p, F> {
             buffer: None,
             timeout: None,
             queue_deadline: None,
+            retry: RetryOptions::default(),
         }
     }
 
@@ -148,6 +150,7 @@ impl<'p, F: Copy> Call<'p, F> {
                         spec: JobSpec { terms, ..single() },
                         cell: Arc::new(Cell::pending()),
                         base: 0,
+                        again: None,
                         waits,
                     };
                     self.hand_in(shared, submission, &mut item, admission)
@@ -172,6 +175,7 @@ impl<'p, F: Copy> Call<'p, F> {
         if !shared.is_ours() {
             return admission.refused(forked(name), name);
         }
+        submission.again = self.retry.again(self.pool.retry.times, shared);
         match admission.submit(shared, &mut submission, spare) {
             Ok((job, id)) => Source {
                 shared: Some(Arc::clone(shared)),
@@ -186,7 +190,8 @@ impl<'p, F: Copy> Call<'p, F> {
     }
 
     fn run_inline(&self, task: TaskRef, item: &[u8], limits: &Limits) -> Source {
-        let outcome = run_here(&self.pool.phase, task, item, limits);
+        let Pool { phase, retry, .. } = self.pool;
+        let outcome = self.retry.run_here(retry.times, phase, task, item, limits);
         Source {
             max_frame: self.pool.max_frame,
             ..Source::ready(outcome, task.name())

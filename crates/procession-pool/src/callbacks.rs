@@ -57,6 +57,13 @@ pub(crate) type Notice = Box<dyn FnOnce() + Send>;
 /// Counts a registered callback until it is over, however that comes.
 struct Open(Arc<Callbacks>);
 
+impl Open {
+    fn one_more(&self) -> Open {
+        self.0.lock().open += 1;
+        Open(Arc::clone(&self.0))
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         let mut state = self.0.lock();
@@ -89,6 +96,27 @@ impl Callback {
     }
 }
 
+/// Takes any number of functions for the callback thread, which goes on until the desk is closed.
+pub(crate) struct Desk {
+    to: flume::Sender<Work>,
+    open: Open,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Desk")
+    }
+}
+
+impl Desk {
+    /// Hands a function to the thread; never blocks.
+    pub(crate) fn post(&self, job: Job, cell: Arc<Cell>) {
+        let work = Work::Outcome(job, cell, self.open.one_more());
+        // The receiving end lives as long as this sender does.
+        let _ = self.to.send(work);
+    }
+}
+
 impl fmt::Debug for Callbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Callbacks")
@@ -104,6 +132,12 @@ impl Callbacks {
 
     /// Makes a callback and sees to it that a thread is there for it.
     pub(crate) fn register(self: &Arc<Self>, job: Job) -> Callback {
+        let Desk { to, open } = self.desk();
+        Callback { job, to, open }
+    }
+
+    /// Opens the way to a thread that calls what is posted.
+    pub(crate) fn desk(self: &Arc<Self>) -> Desk {
         let mut state = self.lock();
         state.open += 1;
         let open = Open(Arc::clone(self));
@@ -111,14 +145,14 @@ impl Callbacks {
             let (to, from) = flume::unbounded();
             // Without a thread the callback is lost, with nobody left to report it to.
             let _ = self.start(from);
-            return Callback { job, to, open };
+            return Desk { to, open };
         }
         let (to, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
         if state.thread.is_none() {
             // A refusal is tried again with the next callback; `finish` calls what is left.
             state.thread = self.start(from).ok();
         }
-        Callback { job, to, open }
+        Desk { to, open }
     }
 
     /// Starts the thread, so that the first notice does not.

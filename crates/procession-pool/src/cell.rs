@@ -12,6 +12,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, reply_frame};
 
 use crate::callbacks::Callback;
+use crate::retry::Predicate;
 
 /// Result bytes; short ones live in place, so that a tiny result costs no allocation.
 #[derive(Clone, Debug)]
@@ -76,11 +77,17 @@ enum Outcome {
 pub(crate) struct Wakes {
     threads: Vec<Thread>,
     wakers: Vec<Waker>,
+    /// What is to be dropped: that is user code too.
+    spent: Vec<Predicate>,
 }
 
 impl Wakes {
     pub(crate) fn add(&mut self, mut threads: Vec<Thread>) {
         self.threads.append(&mut threads);
+    }
+
+    pub(crate) fn leave(&mut self, predicate: Predicate) {
+        self.spent.push(predicate);
     }
 
     /// Wakes everyone. A waker is user code: it may panic or call back into the pool.
@@ -91,6 +98,9 @@ impl Wakes {
         for waker in self.wakers {
             // Whose executor panics has its own bug; the others are to be woken all the same.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
+        }
+        for predicate in self.spent {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(predicate)));
         }
     }
 }

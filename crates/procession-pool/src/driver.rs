@@ -4,6 +4,7 @@
 //! never run user code, block, or sleep while the lock is held.
 
 mod accounts;
+pub(crate) mod again;
 mod bells;
 mod burst;
 mod collect;
@@ -35,6 +36,7 @@ use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
 use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
+use again::Again;
 use bells::Flush;
 use burst::BurstClock;
 use listeners::Listeners;
@@ -124,6 +126,8 @@ pub(crate) struct Submission {
     pub(crate) cell: Arc<Cell>,
     /// See [`JobData::base`].
     pub(crate) base: u32,
+    /// See [`JobData::again`].
+    pub(crate) again: Option<Box<Again>>,
     /// The submitting thread is about to wait for it.
     pub(crate) waits: bool,
 }
@@ -292,6 +296,7 @@ impl Driver {
                 payload: std::mem::take(&mut submission.payload),
                 cell: Arc::clone(&submission.cell),
                 base: submission.base,
+                again: submission.again.take(),
             },
         );
         let job = self.core.submit(submission.spec, now, &mut self.parts);

@@ -158,6 +158,7 @@ impl<F: Copy> Call<'_, F> {
             flow: flow.in_portions_of(portion),
             terms: self.terms(task.name())?,
             wait: self.queue_deadline,
+            retry: self.retry(),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! * **Every handle resolves**, to exactly one outcome, after any sequence of calls, deaths and shutdowns.
 //! * **A death costs one call**: the one that had begun. What was waiting behind it, even in the same chunk of a map, goes
 //!   on elsewhere, and a worker that dies idle costs nothing.
-//! * **At most once.** A call is never begun a second time.
+//! * **At most once.** A call is never begun a second time, unless [retries](Call::retries) are asked for.
 //! * **Nothing waits for ever**: closing finishes everything, terminating resolves everything, [`Pool::join`] before either
 //!   is an error, dropping takes five seconds at most.
 //! * **Nothing is left**: no process, no descriptor, no thread, no memory, however this program ends.
@@ -134,6 +134,7 @@ mod output;
 mod pool;
 mod progress;
 mod result;
+mod retry;
 mod scope;
 mod search;
 mod stats;

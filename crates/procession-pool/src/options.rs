@@ -68,6 +68,7 @@ impl<F: Copy> Call<'_, F> {
     pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
         let mut terms = Terms {
             limit: self.pool.task_limit,
+            retry: self.retry.terms(self.pool.retry.times),
             ..Terms::default()
         };
         if let Some(limit) = self.timeout {

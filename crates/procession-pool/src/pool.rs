@@ -12,6 +12,7 @@ use procession_worker::{Error, TaskError};
 use serde::de::DeserializeOwned;
 
 use crate::builder::PoolBuilder;
+use crate::builder::retry::RetryDefault;
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::exits::Exits;
@@ -65,6 +66,7 @@ pub struct Pool {
     /// The time limit of calls that name none, in nanoseconds.
     pub(crate) task_limit: u64,
     pub(crate) exits: Arc<Exits>,
+    pub(crate) retry: RetryDefault,
 }
 
 impl fmt::Debug for Pool {
@@ -95,6 +97,7 @@ impl Pool {
             max_frame,
             task_limit: u64::MAX,
             exits: Arc::default(),
+            retry: RetryDefault::default(),
         }
     }
 

@@ -67,6 +67,8 @@ pub struct PoolStats {
     pub done: u64,
     /// Items that ended in an error: panics, deaths, results that could not be sent, and cancelled ones.
     pub failed: u64,
+    /// Attempts after the first of an item: see [`Call::retries`](crate::Call::retries).
+    pub retries: u64,
     /// Workers started beyond the first of each place.
     pub restarts: u64,
     /// Callbacks that panicked; each was reported by the panic hook.

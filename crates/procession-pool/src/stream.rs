@@ -23,11 +23,11 @@ use crate::cell::{Arrived, Cell, Raw};
 use crate::core::Terms;
 use crate::driver::Shared;
 use crate::driver::stream::Portion as Given;
-use crate::here::run_here;
 use crate::map::complete;
 use crate::options::nanos;
 use crate::pool::{Phase, Pool};
 use crate::result::{Source, after, decode_result, failure_error};
+use crate::retry::RetryOptions;
 
 pub(crate) use flow::Flow;
 use held::Held;
@@ -50,6 +50,7 @@ pub(crate) struct Stream<R, I: ?Sized> {
     /// What items are held to, but for their wait, which begins when they are handed in.
     terms: Terms,
     wait: Option<Duration>,
+    retry: RetryOptions,
     held: Held<R>,
     /// What the input panicked with, for after the items before it.
     panic: Option<Box<dyn Any + Send>>,
@@ -63,6 +64,7 @@ pub(crate) struct Plan {
     pub(crate) flow: Flow,
     pub(crate) terms: Terms,
     pub(crate) wait: Option<Duration>,
+    pub(crate) retry: RetryOptions,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow,
             terms,
             wait,
+            retry,
         } = plan;
         let place = match &pool.shared {
             Some(shared) => Place::Workers(Arc::clone(shared)),
@@ -107,6 +110,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow,
             terms,
             wait,
+            retry,
             held: Held::new(order),
             panic: None,
             input: Some(input),
@@ -124,6 +128,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow: Flow::inline(),
             terms: Terms::default(),
             wait: None,
+            retry: RetryOptions::default(),
             held,
             panic: None,
             input: None,
@@ -209,7 +214,9 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
                 let limits = self.source.limits();
-                let ran = run_here(phase, *task, &segment.bytes, &limits);
+                let ran = self
+                    .retry
+                    .run_here(0, phase, *task, &segment.bytes, &limits);
                 let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
                 let outcome = outcome.map_err(|e| complete(e, first as usize, &self.source));
                 self.held.resolve(first, outcome);
@@ -223,6 +230,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     first: first as u32,
                     chunk: self.flow.chunk(),
                     terms,
+                    again: self.retry.again(0, shared),
                     cell: &self.source.cell,
                     id: self.source.id,
                 });

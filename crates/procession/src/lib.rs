@@ -107,7 +107,7 @@
 //! * Nothing is shared. A global that a task changes is changed in that worker alone.
 //! * Children end with this program, however it ends, also by SIGKILL. Ctrl-C reaches this program alone; what it means is
 //!   your decision.
-//! * A task is begun at most once.
+//! * A task is begun at most once, unless [retries](Call::retries) are asked for.
 //! * This version runs on 64-bit little-endian Linux.
 //!
 //! # Features

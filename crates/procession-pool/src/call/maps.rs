@@ -172,6 +172,7 @@ impl<F: Copy> Call<'_, F> {
             spec,
             cell: Arc::new(Cell::pending_map()),
             base: 0,
+            again: None,
             // Not before the input has ended, which may take its time.
             waits: false,
         };

@@ -67,7 +67,8 @@ impl Core {
         self.stop_when_drained(fx);
     }
 
-    /// Ends the workers whose time is over and the jobs that did not begin, and notes when to look again.
+    /// Ends the workers whose time is over and the jobs that did not begin, puts back what is to be tried again, and notes
+    /// when to look again.
     pub(super) fn sound_alarm(&mut self, now: Nanos, fx: &mut impl Effects) {
         for slot in 0..self.workers.len() {
             let Some(worker) = self.workers.get(slot) else {
@@ -80,10 +81,12 @@ impl Core {
             }
         }
         self.expire(now, fx);
+        self.release(now);
         let workers = self.workers.iter();
         let earliest = workers.map(|worker| worker.alarm.min(worker.due)).min();
         let expiry = self.expiries.peek().map_or(NEVER, |next| next.0.0);
-        self.alarm = earliest.unwrap_or(NEVER).min(expiry);
+        let retry = self.delayed.peek().map_or(NEVER, |next| next.0.0);
+        self.alarm = earliest.unwrap_or(NEVER).min(expiry).min(retry);
         self.pump(now, fx);
         self.steal(now, fx);
     }
@@ -95,7 +98,7 @@ impl Core {
                 worker.alarm = now;
             }
         } else {
-            self.end_worker(slot, fx);
+            self.end_worker(slot, now, fx);
         }
     }
 
@@ -112,7 +115,7 @@ impl Core {
     }
 
     /// Ends a worker that can begin nothing and is at nothing that counts.
-    pub(super) fn end_worker(&mut self, slot: usize, fx: &mut impl Effects) {
+    pub(super) fn end_worker(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
         let Some(worker) = self.workers.get_mut(slot) else {
             return;
         };
@@ -122,15 +125,9 @@ impl Core {
         self.dismiss(slot, WorkerState::Killed, fx);
         // Begun, not replied, and not what the worker is ended for: only a worker that breaks the protocol has such.
         for frame in frames {
-            let Some(job) = self.jobs.get_mut(frame.job) else {
-                continue;
-            };
-            job.unresolved -= frame.count;
-            self.counters.lost += u64::from(frame.count);
-            for item in frame.first..frame.first + frame.count {
-                fx.lost_item(frame.job, item, Slot(slot as u32));
+            if self.jobs.get(frame.job).is_some() {
+                self.lose(frame.run(), Slot(slot as u32), now, fx);
             }
-            self.after_loss(frame.job, fx);
         }
     }
 }

@@ -75,10 +75,10 @@ impl Core {
             End::Served if worker.state == WorkerState::Booting => self.becomes_ready(slot),
             End::Served | End::Unused | End::Unborn | End::Expected => {}
         }
-        let hurt = self.return_frames(slot, begun, fx);
+        let hurt = self.return_frames(slot, begun);
         self.vacate(slot, end, now);
-        for job in hurt {
-            self.after_loss(job, fx);
+        for run in hurt {
+            self.lose(run, Slot(slot as u32), now, fx);
         }
         match end {
             End::Served | End::Unused => self.counters.deaths += 1,
@@ -119,9 +119,9 @@ impl Core {
         }
     }
 
-    /// Puts what the dead worker had not begun before the queue, in order, and resolves what it had; says which jobs
-    /// have to be looked at.
-    fn return_frames(&mut self, slot: usize, begun: usize, fx: &mut impl Effects) -> Vec<JobId> {
+    /// Puts what the dead worker had not begun before the queue, in order; returns what it had, and for jobs that have to
+    /// be looked at although nothing of them had begun, a run of no items.
+    fn return_frames(&mut self, slot: usize, begun: usize) -> Vec<Run> {
         let mut hurt = Vec::new();
         let Some(worker) = self.workers.get_mut(slot) else {
             return hurt;
@@ -144,15 +144,11 @@ impl Core {
             };
             self.queue.push_front(rest);
             job.queued += rest.count;
-            if lost > 0 {
-                job.unresolved -= lost;
-                self.counters.lost += u64::from(lost);
-                (0..lost).for_each(|item| {
-                    fx.lost_item(frame.job, frame.first.wrapping_add(item), Slot(slot as u32))
-                });
-            }
             if lost > 0 || matches!(job.stop, Stop::Stopped(_)) {
-                hurt.push(frame.job);
+                hurt.push(Run {
+                    count: lost,
+                    ..frame.run()
+                });
             }
         }
         hurt

@@ -1,6 +1,6 @@
 //! What the core asks of its driver; must not be implemented by anything that calls back into the core.
 
-use super::{JobId, Nanos, Slot};
+use super::{Fate, JobId, Nanos, Slot};
 
 /// Why items were resolved without being run to their end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub(crate) enum Cancelled {
     Broken,
 }
 
+/// How long an item ran, and how long it was allowed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overrun {
+    /// Time it ran.
+    pub(crate) ran: Nanos,
+    /// Its limit.
+    pub(crate) limit: Nanos,
+}
+
 /// The core's hands. Called in the middle of core methods; must not call back.
 pub(crate) trait Effects {
     /// Puts items `first..first + count` on the link of `to` as one frame and says how many it could put there: fewer
@@ -26,12 +35,17 @@ pub(crate) trait Effects {
     fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32;
     /// Takes back every frame the worker has not begun and says how many these are; they are the newest ones.
     fn take_back(&mut self, from: Slot) -> u32;
-    /// This item had begun in a worker that died: it is resolved as an error.
-    fn lost_item(&mut self, job: JobId, item: u32, by: Slot);
+    /// This item had begun in a worker that died; unless it is tried again, that is its error.
+    fn lost_item(&mut self, job: JobId, item: u32, by: Slot, fate: Fate);
+    /// This item's reply, which the driver holds while it calls [`Core::failed`](super::Core::failed), is its outcome,
+    /// unless it is tried again.
+    fn failed_item(&mut self, job: JobId, item: u32, fate: Fate);
+    /// The error that was judged is this item's outcome.
+    fn give_up(&mut self, job: JobId, item: u32);
     /// When the worker began this item, which is the first of its oldest frame; `None`: it has not.
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<Nanos>;
-    /// This item has run for `ran`, longer than its `limit`: it is resolved as an error, and its worker ended.
-    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: Nanos, limit: Nanos);
+    /// This item has run longer than its limit, and its worker is ended; unless it is tried again, that is its error.
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate);
     /// Items `first..first + count` are resolved as cancelled.
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled);
     /// What the worker has begun of this job is resolved as cancelled: it may stop running it.

@@ -2,7 +2,8 @@
 
 use super::alarm::NEVER;
 use super::chunk::Growth;
-use super::{Cancelled, Nanos};
+use super::retry::Retries;
+use super::{Cancelled, Nanos, Retry};
 
 /// Names one job; never equal to the id of a later job in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,8 @@ pub(crate) struct Terms {
     pub(crate) limit: Nanos,
     /// Items that have not begun by then do not begin; [`NEVER`]: they wait as long as it takes.
     pub(crate) start_by: Nanos,
+    /// Whether items that fail are tried again.
+    pub(crate) retry: Retry,
 }
 
 impl Default for Terms {
@@ -43,6 +46,7 @@ impl Default for Terms {
         Terms {
             limit: NEVER,
             start_by: NEVER,
+            retry: Retry::default(),
         }
     }
 }
@@ -74,7 +78,7 @@ pub(super) enum Stop {
     Stopped(Cancelled),
 }
 
-/// `unresolved` = items in the queue (`queued`) + items in frames.
+/// `unresolved` = items in the queue (`queued`) + items in frames + items held by `retries`.
 #[derive(Debug)]
 pub(super) struct Job {
     generation: u32,
@@ -93,6 +97,8 @@ pub(super) struct Job {
     pub(super) total: u32,
     pub(super) queued: u32,
     pub(super) unresolved: u32,
+    /// None when items are not tried again.
+    pub(super) retries: Option<Box<Retries>>,
 }
 
 impl Job {
@@ -142,6 +148,7 @@ impl Jobs {
             total: spec.items,
             queued: spec.items,
             unresolved: spec.items,
+            retries: Retries::new(spec.terms.retry),
         };
         match self.slots.get_mut(id.slot()) {
             Some(place) => {
@@ -172,6 +179,7 @@ impl Jobs {
         if let Some(job) = self.get_mut(id) {
             job.live = false;
             job.generation = job.generation.wrapping_add(1);
+            job.retries = None;
             let limited = job.limit != NEVER;
             self.limited -= u32::from(limited);
             self.free.push(id.slot);

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 
 use super::alarm::NEVER;
 use super::job::Stop;
-use super::{Cancelled, Core, Effects, JobId, Nanos, Slot};
+use super::{Cancelled, Core, Effects, Fault, JobId, Nanos, Overrun, Slot};
 
 /// Deadlines of jobs that are over are thrown away when there are more than so many.
 const STALE: usize = 64;
@@ -62,12 +62,13 @@ impl Core {
                 worker.due = now;
             }
         } else {
-            self.overrun(slot, now - began.unwrap_or(now), limit, fx);
+            let ran = now - began.unwrap_or(now);
+            self.overrun(slot, Overrun { ran, limit }, now, fx);
         }
     }
 
-    /// Resolves the item the worker is at, and ends the worker.
-    fn overrun(&mut self, slot: usize, ran: Nanos, limit: Nanos, fx: &mut impl Effects) {
+    /// Ends the worker for the item it is at, which is resolved or tried again.
+    fn overrun(&mut self, slot: usize, over: Overrun, now: Nanos, fx: &mut impl Effects) {
         let Some(worker) = self.workers.get_mut(slot) else {
             return;
         };
@@ -76,16 +77,12 @@ impl Core {
             return;
         };
         self.waiting = self.waiting + worker.waiting() - before;
-        let items = frame.first..frame.first + frame.count;
-        for item in items {
-            fx.timed_out(frame.job, item, Slot(slot as u32), ran, limit);
-        }
-        self.counters.timed_out += u64::from(frame.count);
-        if let Some(job) = self.jobs.get_mut(frame.job) {
-            job.unresolved -= frame.count;
-        }
-        self.end_worker(slot, fx);
-        self.after_loss(frame.job, fx);
+        // It travelled alone.
+        let (id, item) = (frame.job, frame.first);
+        let fate = self.fail(id, item, Fault::Overrun, now);
+        fx.timed_out(id, item, Slot(slot as u32), over, fate);
+        self.end_worker(slot, now, fx);
+        self.after_fate(id, fate, fx);
     }
 
     /// The items of this job have to begin by then.

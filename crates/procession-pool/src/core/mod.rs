@@ -16,6 +16,7 @@ mod profile;
 mod queue;
 mod reactor;
 mod respawn;
+mod retry;
 #[cfg(test)]
 mod sanity;
 mod shutdown;
@@ -28,9 +29,10 @@ mod tests;
 mod timer;
 mod worker;
 
-pub(crate) use effects::{Cancelled, Effects};
+pub(crate) use effects::{Cancelled, Effects, Overrun};
 pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
+pub(crate) use retry::{After, Asks, Fate, Fault, Retry, Verdict};
 pub(crate) use worker::{Slot, WorkerRef};
 
 /// A moment or a length of time on the monotonic clock, in nanoseconds.

@@ -92,6 +92,19 @@ pub(crate) struct Core {
     pub(super) cancel_grace: Nanos,
     /// Jobs whose items have to begin by a moment, the earliest first; some are over.
     pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId)>>,
+    /// Items that wait to be tried again, the earliest first; some are resolved.
+    pub(super) delayed: BinaryHeap<Reverse<(Nanos, JobId, u32)>>,
+    /// Items that wait to be tried again or to be judged.
+    pub(super) held: u64,
+}
+
+/// Replies that were counted: of which worker, whose and how many they are, and from when on it can have been at them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) slot: usize,
+    pub(super) id: JobId,
+    pub(super) items: u32,
+    pub(super) begun: Nanos,
 }
 
 impl Core {
@@ -118,6 +131,8 @@ impl Core {
             alarm: NEVER,
             cancel_grace: config.cancel_grace,
             expiries: BinaryHeap::new(),
+            delayed: BinaryHeap::new(),
+            held: 0,
         }
     }
 
@@ -202,28 +217,13 @@ impl Core {
         now: Nanos,
         fx: &mut impl Effects,
     ) {
-        let Some(slot) = self.current(who) else {
+        let Some(counted) = self.count_replies(who, items, now) else {
             return;
         };
-        self.becomes_ready(slot);
-        let Some(worker) = self
-            .workers
-            .get_mut(slot)
-            .filter(|worker| worker.state == WorkerState::Ready)
-        else {
-            return;
-        };
-        let before = worker.waiting();
-        let Some((id, items, begun)) = worker.replied(items, now) else {
-            return;
-        };
-        self.waiting = self.waiting + worker.waiting() - before;
-        worker.used = true;
-        worker.setbacks = 0;
-        worker.feed = Feed::Open;
+        let Counted { id, items, .. } = counted;
         if let Some(job) = self.jobs.get_mut(id) {
             self.counters.done += u64::from(items);
-            let waited = begun.saturating_sub(job.since);
+            let waited = counted.begun.saturating_sub(job.since);
             self.waits
                 .record(waited.saturating_mul(u64::from(items)), items);
             job.unresolved -= items;
@@ -232,8 +232,42 @@ impl Core {
             }
             self.settle(id, fx);
         } else {
-            self.ghost_replied(slot, fx);
+            self.ghost_replied(counted.slot, fx);
         }
+        self.after_reply(counted.slot, now, fx);
+    }
+
+    /// Counts replies of a worker against its oldest frame.
+    #[inline]
+    pub(super) fn count_replies(
+        &mut self,
+        who: WorkerRef,
+        items: u32,
+        now: Nanos,
+    ) -> Option<Counted> {
+        let slot = self.current(who)?;
+        self.becomes_ready(slot);
+        let worker = self.workers.get_mut(slot)?;
+        if worker.state != WorkerState::Ready {
+            return None;
+        }
+        let before = worker.waiting();
+        let (id, items, begun) = worker.replied(items, now)?;
+        self.waiting = self.waiting + worker.waiting() - before;
+        worker.used = true;
+        worker.setbacks = 0;
+        worker.feed = Feed::Open;
+        Some(Counted {
+            slot,
+            id,
+            items,
+            begun,
+        })
+    }
+
+    /// A worker that has replied is given more.
+    #[inline]
+    pub(super) fn after_reply(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
         if self.jobs.limited > 0 {
             self.watch_oldest(slot, now);
         }

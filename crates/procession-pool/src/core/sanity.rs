@@ -143,6 +143,16 @@ impl Core {
                     .push((frame.first, frame.count));
             }
         }
+        let mut waiting = 0;
+        for (id, job) in self.jobs.iter() {
+            for item in job.retries.iter().flat_map(|retries| retries.held()) {
+                held.entry(id).or_default().push((item, 1));
+                waiting += 1;
+            }
+        }
+        assert_eq!(self.held, waiting, "items held");
+        let next = self.delayed.peek().map_or(NEVER, |next| next.0.0);
+        assert!(self.alarm <= next, "a retry that nothing wakes");
         assert_eq!(
             self.queue.items(),
             queued.values().map(|&n| u64::from(n)).sum::<u64>(),

@@ -75,8 +75,10 @@ impl Core {
         self.forget_lists();
         self.alarm = NEVER;
         self.expiries.clear();
+        self.delayed.clear();
         let jobs: Vec<JobId> = self.jobs.iter().map(|(id, _): (JobId, &Job)| id).collect();
         for id in jobs {
+            self.counters.cancelled += u64::from(self.cancel_held(id, why, fx));
             fx.finished(id);
             self.jobs.remove(id);
         }

@@ -12,6 +12,8 @@ pub(super) struct Counters {
     pub(super) lost: u64,
     pub(super) cancelled: u64,
     pub(super) timed_out: u64,
+    pub(super) failed: u64,
+    pub(super) retried: u64,
     pub(super) taken_back: u64,
     pub(super) starts: u64,
     pub(super) start_failures: u64,
@@ -53,6 +55,12 @@ pub(crate) struct CoreStats {
     pub(crate) items_cancelled: u64,
     /// Items that ran longer than their limit.
     pub(crate) items_timed_out: u64,
+    /// Items that may be tried again and were given up after a reply; not among `items_done`.
+    pub(crate) items_failed: u64,
+    /// Attempts after the first of an item.
+    pub(crate) retries: u64,
+    /// Items that wait to be tried again, or for a judgement.
+    pub(crate) held_items: u64,
     /// Processes ever asked for.
     pub(crate) starts: u64,
     /// Starts that failed, and deaths before READY.
@@ -106,6 +114,9 @@ impl Core {
             items_lost: self.counters.lost,
             items_cancelled: self.counters.cancelled,
             items_timed_out: self.counters.timed_out,
+            items_failed: self.counters.failed,
+            retries: self.counters.retried,
+            held_items: self.held,
             starts: self.counters.starts,
             start_failures: self.counters.start_failures,
             deaths: self.counters.deaths,

@@ -54,18 +54,19 @@ impl Core {
         self.steal(now, fx);
     }
 
-    /// Cancels the job's queued items and those in frames not begun. The caller settles the job and pumps.
+    /// Cancels the job's queued items, those held, and those in frames not begun. The caller settles the job and pumps.
     pub(super) fn stop_job(&mut self, id: JobId, why: Cancelled, fx: &mut impl Effects) {
         let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
         job.stop = Stop::Stopped(why);
         let mut cancelled = 0;
+        let mut kept = Vec::new();
         if job.queued > 0 {
             job.queued = 0;
+            let job = &*job;
             self.queue.remove_job(id, |run| {
-                cancelled += run.count;
-                fx.cancelled(id, run.first, run.count, why);
+                cancelled += job.cancel_run(run, why, &mut kept, fx);
             });
         }
         for slot in 0..self.workers.len() {
@@ -78,14 +79,20 @@ impl Core {
                 continue;
             }
             for run in self.take_back(slot, fx, |run| run.job != id) {
-                cancelled += run.count;
-                fx.cancelled(id, run.first, run.count, why);
+                if let Some(job) = self.jobs.get(id) {
+                    cancelled += job.cancel_run(run, why, &mut kept, fx);
+                }
             }
             self.list_if_empty(slot);
         }
+        cancelled += self.cancel_held(id, why, fx);
         self.counters.cancelled += u64::from(cancelled);
         if let Some(job) = self.jobs.get_mut(id) {
             job.unresolved -= cancelled;
+            for run in kept.into_iter().rev() {
+                self.queue.push_front(run);
+                job.queued += run.count;
+            }
         }
     }
 }

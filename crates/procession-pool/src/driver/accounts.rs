@@ -134,10 +134,15 @@ impl Driver {
             .collect();
         let running = workers.iter().filter(|worker| worker.busy).count() as u64;
         let core = self.core.stats();
-        let failed =
-            self.failed_replies + core.items_lost + core.items_cancelled + core.items_timed_out;
+        let failed = self.failed_replies
+            + core.items_failed
+            + core.items_lost
+            + core.items_cancelled
+            + core.items_timed_out;
         PoolStats {
-            queued: (core.queued_items + core.items_in_flight).saturating_sub(running),
+            queued: (core.queued_items + core.held_items + core.items_in_flight)
+                .saturating_sub(running),
+            retries: core.retries,
             running,
             idle: u64::from(core.idle),
             done: core.items_done.saturating_sub(self.failed_replies),

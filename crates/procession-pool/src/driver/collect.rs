@@ -76,9 +76,13 @@ impl Driver {
                 used = inbox.len();
                 break;
             };
+            let watched = parts
+                .known_job(job)
+                .is_some_and(|data| data.again.is_some());
+            let most = if watched { 1 } else { left };
             let (mut count, mut failed, mut errors) = (0, None, 0);
             let (mut last_ok, mut last_payload) = (true, &[][..]);
-            while count < left
+            while count < most
                 && let Some((ok, payload)) = replies.next()
             {
                 if !ok {
@@ -94,7 +98,15 @@ impl Driver {
             let frames = inbox.get(used..replies.consumed()).unwrap_or_default();
             used = replies.consumed();
             // A cancelled job is over: its late replies are nobody's.
-            if let Some(data) = parts.known_job(job) {
+            let mut fault = None;
+            if watched
+                && let Some(data) = parts.known_job(job)
+                && let Some((how, answer)) = data.fault(first, last_ok, last_payload)
+            {
+                fault = Some(how);
+                parts.answer = Some(answer);
+            }
+            if let Some(data) = parts.known_job(job).filter(|_| fault.is_none()) {
                 failures += errors;
                 let told = match data.payload {
                     Payload::Many(_) => {
@@ -115,7 +127,10 @@ impl Driver {
                 worker.frame_replied();
                 given -= 1;
             }
-            core.replied(who, count, failed, now, parts);
+            match fault {
+                None => core.replied(who, count, failed, now, parts),
+                Some(fault) => core.failed(who, fault, now, parts),
+            }
             parts.arrived = None;
         }
         if replies.is_strange() {

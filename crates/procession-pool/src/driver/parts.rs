@@ -15,9 +15,10 @@ use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDea
 
 use super::Patience;
 use super::accounts::{Account, Slowest};
+use super::again::{Again, Answer};
 use super::exits::Leaving;
 use crate::cell::{Cell, Raw, Told, Wakes};
-use crate::core::{Cancelled, Effects, JobId, Slot, WorkerRef};
+use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 
 /// Time between SIGTERM and SIGKILL for a worker that is to end at once.
 const TERM_GRACE_NS: u64 = 100_000_000;
@@ -97,23 +98,32 @@ pub(crate) struct JobData {
     pub(crate) cell: Arc<Cell>,
     /// What the job's first item is called in the cell, which several jobs share if they are parts of one stream.
     pub(crate) base: u32,
+    /// Present if items may be tried again.
+    pub(crate) again: Option<Box<Again>>,
 }
 
 impl JobData {
-    fn is_map(&self) -> bool {
+    pub(super) fn is_map(&self) -> bool {
         matches!(self.payload, Payload::Many(_))
     }
 
     fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
-        let error = TaskError::new(kind, self.task.name()).with_id(self.id);
+        self.dress(TaskError::new(kind, self.task.name()), item)
+    }
+
+    /// The error with what is known of the item.
+    pub(super) fn dress(&self, error: TaskError, item: u32) -> TaskError {
+        let mut error = error.with_id(self.id);
         if self.is_map() {
-            error.with_item(item as usize)
-        } else {
-            error
+            error = error.with_item(self.base.wrapping_add(item) as usize);
+        }
+        match self.attempt(item) {
+            1 => error,
+            attempts => error.with_attempts(attempts),
         }
     }
 
-    fn fail(&self, item: u32, error: TaskError) -> Told {
+    pub(super) fn fail(&self, item: u32, error: TaskError) -> Told {
         if self.is_map() {
             self.cell.add_failure(self.base.wrapping_add(item), error)
         } else {
@@ -185,6 +195,8 @@ pub(crate) struct Parts {
     pub(crate) broken: Option<String>,
     /// The outcome of the plain call whose reply the scheduler is being told of.
     pub(crate) arrived: Option<(JobId, Result<Raw, TaskError>)>,
+    /// What the scheduler is being told of as a failed attempt.
+    pub(crate) answer: Option<Answer>,
     /// A job has ended or news of a stream came, which a sleeping drainer wants to know.
     pub(crate) changed: bool,
     /// Something the pool's own thread has to look at.
@@ -195,7 +207,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    fn job(&mut self, job: JobId) -> Option<&mut JobData> {
+    pub(super) fn job(&mut self, job: JobId) -> Option<&mut JobData> {
         let data = self.jobs.get_mut(job.slot())?.as_mut();
         data.filter(|data| data.job == job)
     }
@@ -342,7 +354,7 @@ impl Effects for Parts {
         })
     }
 
-    fn lost_item(&mut self, job: JobId, item: u32, by: Slot) {
+    fn lost_item(&mut self, job: JobId, item: u32, by: Slot, fate: Fate) {
         let story = self.seat(by).and_then(|seat| seat.story.clone());
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
@@ -365,8 +377,15 @@ impl Effects for Parts {
                 error = error.with_detail(violation);
             }
         }
-        let told = data.fail(item, error);
-        self.tell(told);
+        self.attempt_failed(job, item, fate, error);
+    }
+
+    fn failed_item(&mut self, job: JobId, item: u32, fate: Fate) {
+        self.attempt_answered(job, item, fate);
+    }
+
+    fn give_up(&mut self, job: JobId, item: u32) {
+        self.let_stand(job, item);
     }
 
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<u64> {
@@ -383,22 +402,24 @@ impl Effects for Parts {
         }
     }
 
-    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: u64, limit: u64) {
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
         let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
         let who = worker.map(|w| format!("worker {} ({:?}) is ended", w.pid(), w.name()));
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
-        slowest.ended(data, item, by, Duration::from_nanos(ran));
+        let (ran, limit) = (
+            Duration::from_nanos(over.ran),
+            Duration::from_nanos(over.limit),
+        );
+        slowest.ended(data, item, by, ran);
         let error = data
             .error(TaskErrorKind::TimedOut, item)
-            .with_times(Duration::from_nanos(limit), Duration::from_nanos(ran));
-        data.fail(
-            item,
-            match who {
-                Some(who) => error.with_detail(who),
-                None => error,
-            },
-        );
+            .with_times(limit, ran);
+        let error = match who {
+            Some(who) => error.with_detail(who),
+            None => error,
+        };
+        self.attempt_failed(job, item, fate, error);
     }
 
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
@@ -443,6 +464,9 @@ impl Effects for Parts {
                 Some(_) | None => data.cell.finish(&mut self.wakes),
             }
             self.changed = true;
+            if let Some(predicate) = data.again.and_then(|again| again.into_predicate()) {
+                self.wakes.leave(predicate);
+            }
             if let Payload::Long(bytes) = data.payload
                 && (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity())
                 && let Some(bytes) = Arc::into_inner(bytes)

@@ -9,6 +9,7 @@ use procession_task::descriptor::TaskRef;
 use procession_worker::TaskId;
 use procession_worker::handle::now_ns;
 
+use super::again::Again;
 use super::parts::{Payload, Segment};
 use super::room::Load;
 use super::{Shared, Submission};
@@ -24,6 +25,7 @@ pub(crate) struct Portion<'a> {
     pub(crate) first: u32,
     pub(crate) chunk: Chunk,
     pub(crate) terms: Terms,
+    pub(crate) again: Option<Box<Again>>,
     pub(crate) cell: &'a Arc<Cell>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
@@ -59,6 +61,7 @@ impl Shared {
             },
             cell: Arc::clone(portion.cell),
             base: portion.first,
+            again: portion.again,
             waits: false,
         };
         driver.submit(&mut submission, id)?;

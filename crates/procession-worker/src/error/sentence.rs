@@ -41,7 +41,7 @@ impl fmt::Display for TaskError {
     }
 }
 
-/// `my_crate::f (task 17, item 3, attempt 2)`.
+/// `my_crate::f (task 17, item 3, after 2 attempts)`.
 struct Subject<'a>(&'a Facts);
 
 impl fmt::Display for Subject<'_> {
@@ -61,9 +61,20 @@ fn notes(facts: &Facts) -> Vec<String> {
     notes.extend(facts.id.map(|id| id.to_string()));
     notes.extend(facts.item.map(|item| format!("item {item}")));
     if facts.attempts > 1 {
-        notes.push(format!("attempt {}", facts.attempts));
+        notes.push(attempts(facts));
     }
     notes
+}
+
+/// What ended by itself has been tried so often; the rest was at an attempt, or waited for it.
+fn attempts(facts: &Facts) -> String {
+    match facts.kind {
+        TaskErrorKind::Cancelled
+        | TaskErrorKind::Terminated
+        | TaskErrorKind::Broken
+        | TaskErrorKind::Expired => format!("at attempt {}", facts.attempts),
+        _ => format!("after {} attempts", facts.attempts),
+    }
 }
 
 fn detail(f: &mut fmt::Formatter<'_>, facts: &Facts) -> fmt::Result {

@@ -214,7 +214,8 @@ impl TaskError {
         self.facts.id
     }
 
-    /// How many times it was tried: 1 unless retries were asked for.
+    /// How many times it was tried: 1 unless retries were asked for. What was cancelled or terminated was at its last
+    /// attempt, or waited for it.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.facts.attempts

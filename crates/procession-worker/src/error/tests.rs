@@ -47,7 +47,7 @@ fn a_death_tells_who_how_what_and_when() {
     assert_eq!(
         error.to_string(),
         "worker 4711 (\"pool-1/3\") was killed by SIGSEGV (11) while running my_crate::f \
-         (task 17, item 3, attempt 2, after 12 ms); stack overflow; raise stack_size; its last lines on stderr:\nbye"
+         (task 17, item 3, after 2 attempts, after 12 ms); stack overflow; raise stack_size; its last lines on stderr:\nbye"
     );
 }
 

@@ -6,7 +6,9 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::super::{Cancelled, Core, CoreConfig, Effects, JobId, Nanos, Slot, WorkerRef};
+use super::super::{
+    Cancelled, Core, CoreConfig, Effects, Fate, JobId, Nanos, Overrun, Slot, WorkerRef,
+};
 use super::scene::{US, call, map};
 
 /// Takes everything and remembers only who was to be started.
@@ -25,12 +27,14 @@ impl Effects for Sink {
     fn take_back(&mut self, _: Slot) -> u32 {
         0
     }
-    fn lost_item(&mut self, _: JobId, _: u32, _: Slot) {}
+    fn lost_item(&mut self, _: JobId, _: u32, _: Slot, _: Fate) {}
+    fn failed_item(&mut self, _: JobId, _: u32, _: Fate) {}
+    fn give_up(&mut self, _: JobId, _: u32) {}
     fn cancelled(&mut self, _: JobId, _: u32, _: u32, _: Cancelled) {}
     fn begun_at(&mut self, _: Slot, _: JobId, _: u32) -> Option<Nanos> {
         None
     }
-    fn timed_out(&mut self, _: JobId, _: u32, _: Slot, _: Nanos, _: Nanos) {}
+    fn timed_out(&mut self, _: JobId, _: u32, _: Slot, _: Overrun, _: Fate) {}
     fn tell_cancelled(&mut self, _: Slot, _: JobId) {}
     fn finished(&mut self, _: JobId) {
         self.finished += 1;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{Cancelled, Effects, JobId, Nanos, Slot, WorkerRef};
+use super::super::{Cancelled, Effects, Fate, JobId, Nanos, Overrun, Slot, WorkerRef};
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum Outcome {
     Failed,
     Lost,
     TimedOut,
+    /// By whoever judged its last failure.
+    GivenUp,
     Cancelled(Cancelled),
 }
 
@@ -44,6 +46,8 @@ pub(super) struct Link {
     pub(super) started: Nanos,
     /// The worker breaks the protocol.
     pub(super) lies: bool,
+    /// The item it is at took too long, and is tried again elsewhere.
+    pub(super) overran: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,10 @@ pub(super) struct JobRecord {
     pub(super) outcomes: Vec<Option<Outcome>>,
     /// How often each item was begun by a worker.
     pub(super) begun: Vec<u32>,
+    /// How often each item failed and was not resolved by that.
+    pub(super) failures: Vec<u32>,
+    /// Items that are being judged.
+    pub(super) judged: Vec<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +100,8 @@ impl Fake {
                 revoked: false,
                 outcomes: vec![None; items as usize],
                 begun: vec![0; items as usize],
+                failures: vec![0; items as usize],
+                judged: Vec::new(),
             },
         );
         assert!(former.is_none(), "{id:?} used twice");
@@ -103,6 +113,7 @@ impl Fake {
         job.open = !last;
         job.outcomes.resize(job.announced as usize, None);
         job.begun.resize(job.announced as usize, 0);
+        job.failures.resize(job.announced as usize, 0);
     }
 
     pub(super) fn close_job(&mut self, id: JobId) {
@@ -145,9 +156,11 @@ impl Fake {
 
     /// An item's function is entered.
     pub(super) fn begin_item(&mut self, id: JobId, item: u32) {
-        let begun = &mut self.jobs.get_mut(&id).expect("job").begun[item as usize];
+        let job = self.jobs.get_mut(&id).expect("job");
+        let begun = &mut job.begun[item as usize];
         *begun += 1;
-        assert_eq!(*begun, 1, "item {item} of {id:?} was run twice");
+        let attempts = 1 + job.failures[item as usize];
+        assert_eq!(*begun, attempts, "item {item} of {id:?} was run twice");
     }
 
     /// The worker ran the next item of its claimed frame and the reply arrived; `None`: it is still on its way.
@@ -171,6 +184,24 @@ impl Fake {
             self.begin_item(job, next);
         }
         (job, item)
+    }
+
+    /// An attempt that had begun has failed.
+    fn attempt_failed(&mut self, id: JobId, item: u32, outcome: Outcome, fate: Fate) {
+        let job = self.jobs.get_mut(&id).expect("job");
+        let at = item as usize;
+        assert_eq!(
+            job.begun[at],
+            job.failures[at] + 1,
+            "item {item} of {id:?} failed before it began"
+        );
+        assert_eq!(job.outcomes[at], None);
+        match fate {
+            Fate::Final => return self.resolve(id, item, outcome),
+            Fate::Judged => job.judged.push(item),
+            Fate::Again => {}
+        }
+        job.failures[at] += 1;
     }
 
     pub(super) fn outcomes(&self, id: JobId) -> Vec<Outcome> {
@@ -226,12 +257,16 @@ impl Effects for Fake {
         taken as u32
     }
 
-    fn lost_item(&mut self, job: JobId, item: u32, _by: Slot) {
-        assert_eq!(
-            self.jobs[&job].begun[item as usize], 1,
-            "item {item} of {job:?} lost before it began"
-        );
-        self.resolve(job, item, Outcome::Lost);
+    fn lost_item(&mut self, job: JobId, item: u32, _by: Slot, fate: Fate) {
+        self.attempt_failed(job, item, Outcome::Lost, fate);
+    }
+
+    fn failed_item(&mut self, job: JobId, item: u32, fate: Fate) {
+        self.attempt_failed(job, item, Outcome::Failed, fate);
+    }
+
+    fn give_up(&mut self, job: JobId, item: u32) {
+        self.resolve(job, item, Outcome::GivenUp);
     }
 
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<Nanos> {
@@ -241,14 +276,15 @@ impl Effects for Fake {
         Some(if at_it { link.started } else { self.now })
     }
 
-    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, ran: Nanos, limit: Nanos) {
-        assert!(ran >= limit, "item {item} of {job:?} had time left");
+    fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
+        let limit = over.limit;
+        assert!(over.ran >= limit, "item {item} of {job:?} had time left");
         let link = &self.links[by.index()];
         if link.begun && link.frames.front().is_some_and(|runs| runs.job == job) {
             assert!(self.now - link.started >= limit, "it had time left");
         }
-        assert_eq!(self.jobs[&job].begun[item as usize], 1);
-        self.resolve(job, item, Outcome::TimedOut);
+        self.attempt_failed(job, item, Outcome::TimedOut, fate);
+        self.links[by.index()].overran = true;
     }
 
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
@@ -256,9 +292,14 @@ impl Effects for Fake {
             match why {
                 Cancelled::ByOwner if self.jobs[&job].revoked => {}
                 Cancelled::StoppedByFailure | Cancelled::ByOwner | Cancelled::Expired => {
-                    let begun = self.jobs[&job].begun[item as usize];
+                    let record = &self.jobs[&job];
+                    let begun = record.begun[item as usize];
+                    let failed = match why {
+                        Cancelled::Expired => 0,
+                        _ => record.failures[item as usize],
+                    };
                     assert_eq!(
-                        begun, 0,
+                        begun, failed,
                         "item {item} of {job:?} was cancelled after it began"
                     );
                 }
@@ -306,7 +347,10 @@ impl Effects for Fake {
         link.killed = true;
         if let Some(runs) = link.frames.front().filter(|_| link.begun && !link.lies) {
             let outcome = self.jobs[&runs.job].outcomes[runs.first as usize];
-            assert!(outcome.is_some(), "an innocent item is killed: {runs:?}");
+            assert!(
+                outcome.is_some() || link.overran,
+                "an innocent item is killed: {runs:?}"
+            );
         }
         self.kills.push(slot);
     }

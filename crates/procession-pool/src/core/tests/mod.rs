@@ -7,6 +7,7 @@ mod fake;
 mod jobs;
 mod limits;
 mod random;
+mod retry;
 mod scene;
 mod shutdown;
 mod simulation;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Chunk, JobId, JobSpec, Slot, Terms};
+use super::super::{After, Asks, Chunk, JobId, JobSpec, Retry, Slot, Terms, Verdict};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 
@@ -15,6 +15,7 @@ enum Step {
         stop: bool,
         profile: u32,
         terms: u32,
+        retry: u32,
     },
     Extend {
         pick: usize,
@@ -43,6 +44,13 @@ enum Step {
         items: u32,
         failed: bool,
     },
+    Fail {
+        slot: u32,
+    },
+    Judge {
+        pick: usize,
+        again: bool,
+    },
     Measured {
         slot: u32,
         profile: u32,
@@ -67,8 +75,8 @@ const WORKERS: u32 = 3;
 fn step() -> impl Strategy<Value = Step> {
     let slot = 0..WORKERS;
     prop_oneof![
-        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32)
-            .prop_map(|(items, open, chunk, stop, profile, terms)| Step::Submit { items, open, chunk, stop, profile, terms }),
+        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32, 0..8u32)
+            .prop_map(|(items, open, chunk, stop, profile, terms, retry)| Step::Submit { items, open, chunk, stop, profile, terms, retry }),
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
@@ -79,6 +87,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => slot.clone().prop_map(|slot| Step::Begin { slot }),
         10 => (slot.clone(), 1..8u32, prop::bool::weighted(0.1))
             .prop_map(|(slot, items, failed)| Step::Reply { slot, items, failed }),
+        3 => slot.clone().prop_map(|slot| Step::Fail { slot }),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(pick, again)| Step::Judge { pick, again }),
         3 => (slot.clone(), 0..3u32, prop_oneof![Just(US), Just(30 * US), Just(MS), Just(9 * MS)])
             .prop_map(|(slot, profile, item)| Step::Measured { slot, profile, item }),
         3 => slot.clone().prop_map(|slot| Step::Die { slot }),
@@ -87,6 +97,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.3).prop_map(|end| if end { Step::Close } else { Step::Start }),
         1 => prop::bool::weighted(0.1).prop_map(|end| if end { Step::Terminate } else { Step::Start }),
     ]
+}
+
+/// Half of the jobs try nothing again.
+fn retries(pick: u32) -> Retry {
+    Retry {
+        times: if pick < 4 { 0 } else { 2 },
+        after: if pick == 5 {
+            After::Death
+        } else {
+            After::AnyFault
+        },
+        asks: if pick >= 6 { Asks::Judge } else { Asks::Nobody },
+        delay: if pick == 7 { 3 * MS } else { 0 },
+    }
 }
 
 fn open_job(scene: &Scene, jobs: &[JobId], pick: usize) -> Option<JobId> {
@@ -108,6 +132,7 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             stop,
             profile,
             terms,
+            retry,
         } => {
             let mut held_to = Terms::default();
             if terms == 1 {
@@ -115,6 +140,7 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             } else if terms == 2 {
                 held_to.start_by = scene.now + 5 * MS;
             }
+            held_to.retry = retries(retry);
             let chunk = match chunk {
                 0 => Chunk::Auto,
                 1 => Chunk::AtMost(3),
@@ -167,6 +193,23 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
                 scene.reply(slot, items.min(left), outcome);
             }
         }
+        Step::Fail { slot } if lives(scene, slot) => {
+            if scene.core.front(Slot(slot)).is_some() {
+                scene.fail(slot);
+            }
+        }
+        Step::Judge { pick, again } => {
+            let judged = |job: &&JobId| !scene.fx.jobs[*job].judged.is_empty();
+            let judged: Vec<JobId> = jobs.iter().filter(judged).copied().collect();
+            if let Some(&job) = judged.get(pick % judged.len().max(1)) {
+                let verdict = if again {
+                    Verdict::Again
+                } else {
+                    Verdict::GiveUp
+                };
+                scene.judge(job, verdict);
+            }
+        }
         Step::Measured {
             slot,
             profile,
@@ -178,6 +221,7 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
         Step::Ready { .. }
         | Step::Begin { .. }
         | Step::Reply { .. }
+        | Step::Fail { .. }
         | Step::Measured { .. }
         | Step::Die { .. } => {}
         Step::Room { slot, room } => {

@@ -1,7 +1,7 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
 use super::super::{
-    Chunk, Core, CoreConfig, JobId, JobSpec, Nanos, Refused, Slot, Terms, WorkerRef,
+    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, Nanos, Refused, Slot, Terms, Verdict, WorkerRef,
 };
 use super::fake::{Fake, Outcome};
 
@@ -187,6 +187,37 @@ impl Scene {
         self.check();
     }
 
+    /// The worker replies to the next item of its oldest frame with a failure after which it may be tried again.
+    pub(super) fn fail(&mut self, slot: u32) {
+        self.begin(slot);
+        self.fx.ran_item(Slot(slot), None);
+        self.core
+            .failed(self.who(slot), Fault::Error, self.now, &mut self.fx);
+        self.check();
+    }
+
+    /// Says what is to become of the oldest failure of this job that is being judged.
+    pub(super) fn judge(&mut self, id: JobId, verdict: Verdict) {
+        let item = self.fx.jobs.get_mut(&id).expect("job").judged.remove(0);
+        self.core.judged(id, item, verdict, self.now, &mut self.fx);
+        self.check();
+    }
+
+    /// Every failure that is being judged is tried again.
+    fn judge_all(&mut self) -> bool {
+        let judged: Vec<JobId> = self
+            .fx
+            .jobs
+            .iter()
+            .flat_map(|(id, job)| job.judged.iter().map(|_| *id))
+            .collect();
+        let any = !judged.is_empty();
+        judged
+            .into_iter()
+            .for_each(|id| self.judge(id, Verdict::Again));
+        any
+    }
+
     pub(super) fn done(&mut self, slot: u32, items: u32) {
         self.reply(slot, items, Outcome::Done);
     }
@@ -214,6 +245,7 @@ impl Scene {
         link.frames.clear();
         link.begun = false;
         link.killed = false;
+        link.overran = false;
         link.who = None;
         self.fx.stops.retain(|stopped| stopped.0 != slot);
         self.fx.kills.retain(|killed| killed.0 != slot);
@@ -259,7 +291,7 @@ impl Scene {
         loop {
             self.boot_all();
             self.reap();
-            let mut moved = false;
+            let mut moved = self.judge_all();
             for slot in 0..self.fx.links.len() as u32 {
                 self.fx.links[slot as usize].room = None;
                 if self.fx.links[slot as usize].who.is_some()
@@ -310,8 +342,13 @@ impl Scene {
         );
         let stats = self.core.stats();
         assert_eq!(
-            (stats.jobs, stats.queued_items, stats.items_in_flight),
-            (0, 0, 0)
+            (
+                stats.jobs,
+                stats.queued_items,
+                stats.items_in_flight,
+                stats.held_items
+            ),
+            (0, 0, 0, 0)
         );
         self.core.sanity_check();
         self.fx

@@ -19,6 +19,7 @@ fn seeded_pools_end_with_every_item_resolved_once() {
     let mut taken_back = 0;
     let mut cancelled = 0;
     let mut timed_out = 0;
+    let mut retried = 0;
     for seed in 0..number("PROCESSION_SIM_SEEDS").unwrap_or(100) {
         let outcome = std::panic::catch_unwind(|| Sim::new(seed).run());
         let stats = outcome.unwrap_or_else(|_| panic!("PROCESSION_SIM_SEED={seed} fails"));
@@ -27,9 +28,10 @@ fn seeded_pools_end_with_every_item_resolved_once() {
         taken_back += stats.frames_taken_back;
         cancelled += stats.items_cancelled;
         timed_out += stats.items_timed_out;
+        retried += stats.retries;
     }
     assert!(
-        broken > 0 && lost > 0 && taken_back > 0 && cancelled > 0 && timed_out > 0,
+        broken > 0 && lost > 0 && taken_back > 0 && cancelled > 0 && timed_out > 0 && retried > 0,
         "the seeds reach every corner"
     );
 }

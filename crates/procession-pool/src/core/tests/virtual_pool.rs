@@ -1,10 +1,10 @@
 //! Virtual workers and a clock that jumps; must not use anything but its seed.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::super::stats::CoreStats;
-use super::super::{JobId, Nanos, Slot, WorkerRef};
+use super::super::{Fault, JobId, Nanos, Slot, Verdict, WorkerRef};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 use super::virtual_user::Rng;
@@ -18,6 +18,7 @@ pub(super) enum Event {
     ItemDone(u32, u32),
     Drain(u32, u32),
     Die(u32, u32),
+    Judged(u64),
 }
 
 /// What one worker does; events of a former incarnation are dropped.
@@ -42,6 +43,9 @@ pub(super) struct Sim {
     /// Jobs that may be revoked.
     pub(super) owned: Vec<JobId>,
     pub(super) kinds: HashMap<JobId, u32>,
+    /// Jobs whose items may be tried again.
+    pub(super) retried: HashSet<JobId>,
+    judging: HashMap<u64, (JobId, u32)>,
     pub(super) actions: u64,
     /// Per cent of starts, boots and items that go wrong.
     pub(super) bad_starts: u64,
@@ -65,6 +69,8 @@ impl Sim {
             open: Vec::new(),
             owned: Vec::new(),
             kinds: HashMap::new(),
+            retried: HashSet::new(),
+            judging: HashMap::new(),
             actions: 5 + rng.below(40),
             bad_starts: rare(&mut rng, 60),
             bad_boots: if rng.percent(5) {
@@ -152,6 +158,7 @@ impl Sim {
             let delay = self.between(10 * US, MS);
             self.at(delay, Event::Die(slot.0, who.incarnation));
         }
+        self.call_judges();
         for slot in std::mem::take(&mut self.scene.fx.rung) {
             if let Some(who) = self.scene.fx.links[slot.index()].who {
                 let delay = self.between(US, 60 * US);
@@ -160,8 +167,35 @@ impl Sim {
         }
     }
 
+    /// Whoever judges takes its time; the pool goes on.
+    fn call_judges(&mut self) {
+        let jobs = self.scene.fx.jobs.iter_mut();
+        let mut called: Vec<(JobId, u32)> = jobs
+            .flat_map(|(id, job)| job.judged.drain(..).map(|item| (*id, item)))
+            .collect();
+        called.sort_unstable();
+        for asked in called {
+            self.judging.insert(self.sequence + 1, asked);
+            let delay = self.between(US, 5 * MS);
+            self.at(delay, Event::Judged(self.sequence + 1));
+        }
+    }
+
+    fn judged(&mut self, number: u64) {
+        let (job, item) = self.judging.remove(&number).expect("asked");
+        let verdict = if self.rng.percent(60) {
+            Verdict::Again
+        } else {
+            Verdict::GiveUp
+        };
+        self.scene
+            .core
+            .judged(job, item, verdict, self.scene.now, &mut self.scene.fx);
+    }
+
     fn happens(&mut self, event: Event) {
         match event {
+            Event::Judged(number) => self.judged(number),
             Event::User => self.user(),
             Event::Started(slot) => self.started(Slot(slot)),
             Event::Booted(slot, incarnation) => self.if_current(slot, incarnation, Sim::booted),
@@ -263,6 +297,16 @@ impl Sim {
                 };
                 assert_eq!(front, job);
                 let now = items.min(left);
+                let now = if self.retried.contains(&job) { 1 } else { now };
+                let ghost = self.scene.fx.is_finished(job);
+                if failed == Some(first) && self.retried.contains(&job) && !ghost {
+                    self.scene
+                        .core
+                        .failed(who, Fault::Error, self.scene.now, &mut self.scene.fx);
+                    self.scene.core.sanity_check();
+                    items -= 1;
+                    continue;
+                }
                 for item in first..first + now {
                     let outcome = if failed == Some(item) {
                         Outcome::Failed
@@ -289,6 +333,7 @@ impl Sim {
         link.frames.clear();
         link.begun = false;
         link.killed = false;
+        link.overran = false;
         self.scene
             .core
             .lost(who, begun, self.scene.now, &mut self.scene.fx);

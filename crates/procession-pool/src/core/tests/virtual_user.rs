@@ -1,6 +1,6 @@
 //! What a virtual user does, by a seed; must not look into the core but through its calls.
 
-use super::super::{Chunk, JobSpec, PoolState, Terms};
+use super::super::{After, Asks, Chunk, JobSpec, PoolState, Retry, Terms};
 use super::scene::{MS, US};
 use super::virtual_pool::{Event, Sim};
 
@@ -81,7 +81,11 @@ impl Sim {
         if self.rng.percent(10) {
             terms.start_by = self.scene.now + self.between(0, 20 * MS);
         }
+        terms.retry = self.retries();
         let id = self.scene.core.next_id();
+        if terms.retry.times > 0 {
+            self.retried.insert(id);
+        }
         self.kinds.insert(id, kind);
         self.scene.fx.announce(id, items, open);
         let spec = JobSpec {
@@ -107,6 +111,30 @@ impl Sim {
                 assert_ne!(self.scene.core.state(), PoolState::Open);
                 self.scene.fx.jobs.remove(&id);
             }
+        }
+    }
+
+    fn retries(&mut self) -> Retry {
+        if self.rng.percent(60) {
+            return Retry::default();
+        }
+        Retry {
+            times: 1 + self.rng.below(3) as u32,
+            after: if self.rng.percent(30) {
+                After::Death
+            } else {
+                After::AnyFault
+            },
+            asks: if self.rng.percent(40) {
+                Asks::Judge
+            } else {
+                Asks::Nobody
+            },
+            delay: if self.rng.percent(40) {
+                self.between(US, 20 * MS)
+            } else {
+                0
+            },
         }
     }
 
