@@ -268,7 +268,7 @@ fn delay_separates_attempts_and_lets_others_run() {
             .retry_delay(delay)
             .apply_async((notes.text(), 3));
         until("the first attempt is over", || {
-            pool.stats().queued == 1 && notes.count() == 1
+            notes.count() == 1 && pool.stats().queued == 1
         });
         assert_eq!(pool.apply(|x: u32| x, (1,)).unwrap(), 1);
         assert_eq!(handle.get().unwrap(), 3);
@@ -288,7 +288,7 @@ fn cancel_ends_what_waits_for_its_next_attempt() {
             .retry_delay(LONG * 60)
             .apply_async((notes.text(), 2));
         until("the first attempt is over", || {
-            pool.stats().queued == 1 && notes.count() == 1
+            notes.count() == 1 && pool.stats().queued == 1
         });
         assert!(handle.cancel());
         let error = error_of(handle.get(), TaskErrorKind::Cancelled);

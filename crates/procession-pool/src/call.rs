@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::JobSpec;
+use crate::describe::Describe;
 use crate::driver::{Shared, Submission, parts::KEEP_SPARE, parts::Payload, payload_of, single};
 use crate::map::encode_error;
 use crate::pool::Pool;
@@ -44,6 +45,7 @@ pub struct Call<'p, F> {
     pub(crate) timeout: Option<Duration>,
     pub(crate) queue_deadline: Option<Duration>,
     pub(crate) retry: RetryOptions,
+    pub(crate) describe: Describe,
 }
 
 thread_local! {
@@ -60,6 +62,7 @@ impl<'p, F: Copy> Call<'p, F> {
             timeout: None,
             queue_deadline: None,
             retry: RetryOptions::default(),
+            describe: Describe::default(),
         }
     }
 
@@ -132,7 +135,7 @@ impl<'p, F: Copy> Call<'p, F> {
         let mut item = SCRATCH.take();
         item.clear();
         let encoded = frame::push_item(&mut item, |out| codec::encode(args, out, &limits));
-        let source = match encoded {
+        let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
                 None => match admission.refused_inline(self.pool.is_open(), task) {
@@ -160,6 +163,7 @@ impl<'p, F: Copy> Call<'p, F> {
         if item.capacity() <= KEEP_SPARE {
             SCRATCH.set(item);
         }
+        source.described = self.describe.of_call(args);
         source
     }
 
@@ -184,6 +188,7 @@ impl<'p, F: Copy> Call<'p, F> {
                 id: Some(id),
                 name,
                 max_frame: self.pool.max_frame,
+                described: None,
             },
             Err(error) => admission.refused(error, name),
         }

@@ -131,8 +131,9 @@ impl<F: Copy> Call<'_, F> {
     {
         match self.plan::<T>() {
             Ok(plan) => {
+                let described = plan.described.clone();
                 let items = items.into_iter().map(|item| (item,));
-                let input = Input::new(items, plan.task.name(), self.pool.limits());
+                let input = Input::new(items, plan.task.name(), self.pool.limits(), described);
                 Stream::new(Box::new(input), plan, order, self.pool)
             }
             Err(e) => Stream::failed(e, std::any::type_name::<F>()),
@@ -159,6 +160,7 @@ impl<F: Copy> Call<'_, F> {
             terms: self.terms(task.name())?,
             wait: self.queue_deadline,
             retry: self.retry(),
+            described: self.describe.place(),
         })
     }
 }

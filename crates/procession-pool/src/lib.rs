@@ -119,6 +119,7 @@ mod call;
 mod callbacks;
 mod cell;
 mod core;
+mod describe;
 mod driver;
 mod events;
 mod exits;

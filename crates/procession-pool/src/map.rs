@@ -12,6 +12,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::cell::Arrived;
+use crate::describe::Described;
 use crate::driver::parts::Segment;
 use crate::result::{Source, decode_result, failure_error};
 
@@ -35,6 +36,8 @@ pub(crate) struct Encoder {
     refused: Vec<(usize, TaskError)>,
     /// Items of the input read so far.
     pub(crate) read: usize,
+    /// Where the arguments are kept as text, if that is wanted.
+    described: Option<Arc<Described>>,
 }
 
 impl Encoder {
@@ -49,7 +52,14 @@ impl Encoder {
             largest: LARGEST_PORTION,
             refused: Vec::new(),
             read: 0,
+            described: None,
         }
+    }
+
+    /// Keeps the arguments as text, too.
+    pub(crate) fn describing(mut self, described: Option<Arc<Described>>) -> Encoder {
+        self.described = described;
+        self
     }
 
     /// Portions of at most so many items.
@@ -69,6 +79,9 @@ impl Encoder {
             Err(e) => self
                 .refused
                 .push((self.read, encode_error(self.name, &e).with_item(self.read))),
+        }
+        if let Some(described) = &self.described {
+            described.note(self.read as u64, args);
         }
         self.read += 1;
         self.starts.len() as u32 > self.portion || self.bytes.len() >= PORTION_BYTES
@@ -202,7 +215,7 @@ impl<R: DeserializeOwned> Collector<R> {
         let mut each = Vec::with_capacity(items);
         for item in 0..items {
             if let Some((_, e)) = refused.next_if(|(at, _)| *at == item) {
-                each.push(Err(e));
+                each.push(Err(source.describe(e, item)));
                 continue;
             }
             let value = results.next().flatten();
@@ -250,7 +263,7 @@ impl<R: DeserializeOwned> Collector<R> {
 
 /// The error with its place in the input and the number of its task.
 pub(crate) fn complete(error: TaskError, item: usize, source: &Source) -> TaskError {
-    let error = error.with_item(item);
+    let error = source.describe(error.with_item(item), item);
     match source.id {
         Some(id) => error.with_id(id),
         None => error,

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::JobId;
+use crate::describe::Described;
 use crate::driver::Shared;
 
 /// How the outcome is read from the cell once it is done: by the handle, and before it by each callback.
@@ -57,6 +58,8 @@ pub(crate) struct Source {
     pub(crate) id: Option<TaskId>,
     pub(crate) name: &'static str,
     pub(crate) max_frame: usize,
+    /// The arguments, if errors are to tell them.
+    pub(crate) described: Option<Arc<Described>>,
 }
 
 impl Source {
@@ -70,6 +73,15 @@ impl Source {
             id: None,
             name,
             max_frame: Limits::default().max_bytes,
+            described: None,
+        }
+    }
+
+    /// The error with the arguments of its item, if it is to tell them.
+    pub(crate) fn describe(&self, error: TaskError, item: usize) -> TaskError {
+        match &self.described {
+            Some(described) => described.tell(item as u64, error),
+            None => error,
         }
     }
 
@@ -315,10 +327,11 @@ fn decode_one<R: DeserializeOwned>(
     source: &Source,
     outcome: &Result<Raw, TaskError>,
 ) -> Result<R, TaskError> {
-    match outcome {
+    let outcome = match outcome {
         Ok(raw) => decode_result(raw.bytes(), source),
         Err(e) => Err(e.clone()),
-    }
+    };
+    outcome.map_err(|e| source.describe(e, 0))
 }
 
 /// Decodes result bytes; what cannot be decoded, or panics while it is, is an error that names the result.

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::call::forked;
 use crate::cell::{Arrived, Cell, Raw};
 use crate::core::Terms;
+use crate::describe::Described;
 use crate::driver::Shared;
 use crate::driver::stream::Portion as Given;
 use crate::map::complete;
@@ -65,6 +66,7 @@ pub(crate) struct Plan {
     pub(crate) terms: Terms,
     pub(crate) wait: Option<Duration>,
     pub(crate) retry: RetryOptions,
+    pub(crate) described: Option<Arc<Described>>,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             terms,
             wait,
             retry,
+            described,
         } = plan;
         let place = match &pool.shared {
             Some(shared) => Place::Workers(Arc::clone(shared)),
@@ -103,6 +106,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             id: None,
             name: task.name(),
             max_frame: pool.max_frame,
+            described,
         };
         Stream {
             source,
@@ -218,8 +222,10 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     .retry
                     .run_here(0, phase, *task, &segment.bytes, &limits);
                 let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
-                let outcome = outcome.map_err(|e| complete(e, first as usize, &self.source));
-                self.held.resolve(first, outcome);
+                match outcome {
+                    Ok(value) => self.resolve_value(first, value),
+                    Err(e) => self.resolve_error(first, e),
+                }
                 return;
             }
             Some((task, Place::Workers(shared))) if shared.is_ours() => {
@@ -250,8 +256,18 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         }
     }
 
+    fn resolve_value(&mut self, item: u64, value: R) {
+        if let Some(described) = &self.source.described {
+            described.forget(item);
+        }
+        self.held.resolve(item, Ok(value));
+    }
+
     fn resolve_error(&mut self, item: u64, error: TaskError) {
         let error = complete(error, item as usize, &self.source);
+        if let Some(described) = &self.source.described {
+            described.forget(item);
+        }
         self.held.resolve(item, Err(error));
     }
 
@@ -275,7 +291,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     Err(failure_error(self.source.name, payload))
                 };
                 match outcome {
-                    Ok(value) => self.held.resolve(item, Ok(value)),
+                    Ok(value) => self.resolve_value(item, value),
                     Err(e) => self.resolve_error(item, e),
                 }
             }

@@ -215,6 +215,7 @@ impl<R: 'static> AsyncResult<R> {
             max_frame,
             ..
         } = self.source;
+        let described = self.source.described.clone();
         let job: Job = Box::new(move |cell: Arc<Cell>| {
             let source = Source {
                 shared: None,
@@ -223,6 +224,7 @@ impl<R: 'static> AsyncResult<R> {
                 id,
                 name,
                 max_frame,
+                described,
             };
             let outcome = match reader {
                 Some(reader) if source.cell.is_done() => reader.read(&source),

@@ -153,10 +153,13 @@ impl<F: Copy> Call<'_, F> {
             Some(0) => return Err(invalid_option(task.name(), "chunk_size must be at least 1")),
             Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
         };
-        let encoder = Encoder::new(task.name(), self.pool.limits());
+        let described = self.describe.place();
+        let encoder = Encoder::new(task.name(), self.pool.limits()).describing(described.clone());
         let stop_on_failure = failing == Failing::Stops;
         let Some(shared) = &self.pool.shared else {
-            return Ok(self.map_inline(task, items, encoder, stop_on_failure));
+            let mut map = self.map_inline(task, items, encoder, stop_on_failure);
+            map.source.described = described;
+            return Ok(map);
         };
         let spec = JobSpec {
             items: 0,
@@ -177,7 +180,7 @@ impl<F: Copy> Call<'_, F> {
             waits: false,
         };
         // A map keeps its own buffers: this one says that no spare is wanted.
-        let source = self.hand_in(
+        let mut source = self.hand_in(
             shared,
             submission,
             &mut Vec::with_capacity(1),
@@ -190,6 +193,7 @@ impl<F: Copy> Call<'_, F> {
                 .flatten()
                 .unwrap_or_else(|| TaskError::new(TaskErrorKind::Closed, task.name())));
         };
+        source.described = described;
         let mut map = Map {
             source,
             open: Some((Arc::clone(shared), job)),

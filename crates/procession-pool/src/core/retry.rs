@@ -170,7 +170,12 @@ impl Core {
         if self.jobs.get(id).is_some() {
             let fate = self.fail(id, item, fault, now);
             fx.failed_item(id, item, fate);
-            self.after_fate(id, fate, fx);
+            if (fault, fate) == (Fault::Value, Fate::Final) {
+                // It is a value after all, and stops nothing.
+                self.settle(id, fx);
+            } else {
+                self.after_fate(id, fate, fx);
+            }
         } else {
             self.ghost_replied(slot, fx);
         }

@@ -10,6 +10,7 @@ use procession_task::frame;
 use procession_task::task::Arguments;
 use procession_worker::TaskError;
 
+use crate::describe::Described;
 use crate::driver::parts::Segment;
 use crate::map::encode_error;
 
@@ -83,14 +84,25 @@ pub(crate) struct Input<I> {
     items: I,
     name: &'static str,
     limits: Limits,
+    /// Where the arguments are kept as text, if that is wanted.
+    described: Option<Arc<Described>>,
+    /// Items read so far.
+    read: u64,
 }
 
 impl<I> Input<I> {
-    pub(crate) fn new(items: I, name: &'static str, limits: Limits) -> Input<I> {
+    pub(crate) fn new(
+        items: I,
+        name: &'static str,
+        limits: Limits,
+        described: Option<Arc<Described>>,
+    ) -> Input<I> {
         Input {
             items,
             name,
             limits,
+            described,
+            read: 0,
         }
     }
 }
@@ -103,6 +115,10 @@ impl<I: Iterator<Item: Arguments>> sealed::Fill for Input<I> {
                 portion.ended = true;
                 return;
             };
+            if let Some(described) = &self.described {
+                described.note(self.read, &args);
+            }
+            self.read += 1;
             let encode = |out: &mut Vec<u8>| codec::encode(&args, out, &limits);
             match frame::push_item(&mut portion.bytes, encode) {
                 Ok(()) => {

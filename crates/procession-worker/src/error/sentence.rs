@@ -60,6 +60,7 @@ fn notes(facts: &Facts) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(facts.id.map(|id| id.to_string()));
     notes.extend(facts.item.map(|item| format!("item {item}")));
+    notes.extend(facts.args.iter().map(|args| format!("arguments {args}")));
     if facts.attempts > 1 {
         notes.push(attempts(facts));
     }

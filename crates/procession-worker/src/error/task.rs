@@ -89,6 +89,8 @@ pub(super) struct Facts {
     pub(super) detail: Option<String>,
     /// Time limit and time run.
     pub(super) times: Option<(Duration, Duration)>,
+    /// The arguments as text.
+    pub(super) args: Option<String>,
 }
 
 impl TaskError {
@@ -107,6 +109,7 @@ impl TaskError {
             death: None,
             detail: None,
             times: None,
+            args: None,
         };
         TaskError {
             facts: Arc::new(facts),
@@ -196,6 +199,13 @@ impl TaskError {
         self.set(|facts| facts.times = Some((limit, ran)))
     }
 
+    /// Sets the text of the arguments.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_args(self, args: String) -> TaskError {
+        self.set(|facts| facts.args = Some(args))
+    }
+
     /// Why the call did not return its value.
     #[must_use]
     pub fn kind(&self) -> TaskErrorKind {
@@ -225,6 +235,13 @@ impl TaskError {
     #[must_use]
     pub fn item(&self) -> Option<usize> {
         self.facts.item
+    }
+
+    /// The arguments as text, cut to 200 characters; `None` unless the call was told to describe them
+    /// (`Call::describe_args` of a pool).
+    #[must_use]
+    pub fn args(&self) -> Option<&str> {
+        self.facts.args.as_deref()
     }
 
     /// The time limit it exceeded; `None` unless its kind is `TimedOut`.

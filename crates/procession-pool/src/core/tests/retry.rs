@@ -1,6 +1,8 @@
 //! Items that are tried again; each attempt must be preceded by the failure of the one before.
 
-use super::super::{After, Asks, Cancelled as Why, Chunk, JobSpec, Nanos, Retry, Terms, Verdict};
+use super::super::{
+    After, Asks, Cancelled as Why, Chunk, Fault, JobSpec, Nanos, Retry, Terms, Verdict,
+};
 use super::fake::Outcome::{Cancelled, Done, Failed, GivenUp, Lost, TimedOut};
 use super::scene::{MS, Scene, US, call, map};
 
@@ -134,6 +136,24 @@ fn only_the_last_failure_stops_a_map() {
     scene.fail(0);
     let stopped = Cancelled(Why::StoppedByFailure);
     assert_eq!(scene.fx.outcomes(job), [Failed, stopped, stopped]);
+    scene.end();
+}
+
+#[test]
+fn value_that_counts_as_a_failure_is_a_value_in_the_end() {
+    let mut scene = Scene::ready(1);
+    let spec = JobSpec {
+        stop_on_failure: true,
+        chunk: Chunk::Fixed(1),
+        ..map(2)
+    };
+    let job = scene.submit(retried(spec, 1));
+    scene.fail_by(0, Fault::Value);
+    scene.fail_by(0, Fault::Value);
+    assert!(!scene.fx.is_finished(job));
+    scene.done(0, 1);
+    assert_eq!(scene.fx.outcomes(job), [Failed, Done]);
+    assert_eq!(scene.core.stats().items_done, 2);
     scene.end();
 }
 

@@ -189,10 +189,14 @@ impl Scene {
 
     /// The worker replies to the next item of its oldest frame with a failure after which it may be tried again.
     pub(super) fn fail(&mut self, slot: u32) {
+        self.fail_by(slot, Fault::Error);
+    }
+
+    pub(super) fn fail_by(&mut self, slot: u32, fault: Fault) {
         self.begin(slot);
         self.fx.ran_item(Slot(slot), None);
         self.core
-            .failed(self.who(slot), Fault::Error, self.now, &mut self.fx);
+            .failed(self.who(slot), fault, self.now, &mut self.fx);
         self.check();
     }
 

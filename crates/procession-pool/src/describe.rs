@@ -1,0 +1,97 @@
+//! Arguments as text, for errors. It must never hold more of a value than [`MOST`] characters, whatever its size.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use procession_worker::TaskError;
+use serde::Serialize;
+
+use crate::call::Call;
+
+/// Longest text kept of one call's arguments.
+const MOST: usize = 200;
+
+/// Whether errors are to tell the arguments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Describe {
+    #[default]
+    Nothing,
+    Arguments,
+}
+
+/// The texts of a submission's items that are not known to have succeeded.
+#[derive(Debug, Default)]
+pub(crate) struct Described(Mutex<BTreeMap<u64, String>>);
+
+impl<F: Copy> Call<'_, F> {
+    /// Tells the arguments in errors: of a call, or of the item of a map that failed.
+    ///
+    /// The text is what `serde` sees, written as Rust would: `(3, "abc", Point { x: 1 })`; at most 200 characters of it,
+    /// control characters escaped. It stands in the error's own text and in [`TaskError::args`]. Arguments may be secret or
+    /// private, and errors end in logs: that is why it is off by default. It costs a walk over the arguments of each call or
+    /// item, and the text's memory until the outcome is known; a map keeps all of its texts to the end.
+    ///
+    /// The error that [`retry_if`](Call::retry_if) is shown has no arguments.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let call = pool.call(|name: String, n: u32| n / name.len() as u32).describe_args();
+    /// let error = call.apply((String::new(), 4)).unwrap_err();
+    /// assert_eq!(error.args(), Some(r#"("", 4)"#));
+    /// assert!(error.to_string().contains(r#"arguments ("", 4)"#));
+    ///
+    /// let each = pool.call(|n: i64| 6 / n).describe_args().try_map([1, 0, 2]);
+    /// assert_eq!(each[1].as_ref().unwrap_err().args(), Some("(0)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn describe_args(mut self) -> Self {
+        self.describe = Describe::Arguments;
+        self
+    }
+}
+
+impl Describe {
+    /// A place for texts, if they are wanted.
+    #[inline]
+    pub(crate) fn place(self) -> Option<Arc<Described>> {
+        (self == Describe::Arguments).then(Arc::default)
+    }
+
+    /// The text of a plain call's arguments, if that is wanted.
+    #[inline]
+    pub(crate) fn of_call<Args: Serialize>(self, args: &Args) -> Option<Arc<Described>> {
+        let place = self.place();
+        if let Some(described) = &place {
+            described.note(0, args);
+        }
+        place
+    }
+}
+
+impl Described {
+    /// Keeps the text of an item. Runs the arguments' `Serialize`, so no lock is held meanwhile.
+    pub(crate) fn note<Args: Serialize>(&self, item: u64, args: &Args) {
+        let text = text::of(args, MOST);
+        self.lock().insert(item, text);
+    }
+
+    /// The item has succeeded.
+    pub(crate) fn forget(&self, item: u64) {
+        self.lock().remove(&item);
+    }
+
+    /// The error with the text of its item.
+    pub(crate) fn tell(&self, item: u64, error: TaskError) -> TaskError {
+        match self.lock().get(&item) {
+            Some(text) => error.with_args(text.clone()),
+            None => error,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
