@@ -164,14 +164,16 @@ impl Core {
         let Some((_, item, _)) = self.front(who.slot) else {
             return;
         };
-        let Some(Counted { slot, id, .. }) = self.count_replies(who, 1, now) else {
+        let Some(counted) = self.count_replies(who, 1, now) else {
             return;
         };
-        if self.jobs.get(id).is_some() {
+        let Counted { slot, id, .. } = counted;
+        if let Some(since) = self.jobs.get(id).map(|job| job.since) {
             let fate = self.fail(id, item, fault, now);
             fx.failed_item(id, item, fate);
             if (fault, fate) == (Fault::Value, Fate::Final) {
                 // It is a value after all, and stops nothing.
+                self.waits.record(counted.begun.saturating_sub(since), 1);
                 self.settle(id, fx);
             } else {
                 self.after_fate(id, fate, fx);
