@@ -18,6 +18,7 @@ mod patience;
 mod room;
 mod seats;
 mod shutdown;
+mod story;
 pub(crate) mod stream;
 mod wait;
 

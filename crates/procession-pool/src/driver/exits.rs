@@ -7,7 +7,7 @@ use procession_task::failure::Failure;
 use procession_worker::handle::ExitValue;
 use procession_worker::{TaskError, TaskErrorKind};
 
-use super::parts::Story;
+use super::story::Story;
 use crate::exits::Exit;
 
 /// The exits that have come, until the pool's own thread lets go of the lock.

@@ -11,12 +11,13 @@ use procession_task::descriptor::TaskRef;
 use procession_task::frame::CallHeader;
 use procession_worker::handle::Bell;
 use procession_worker::handle::{Sent, Worker, now_ns};
-use procession_worker::{PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
+use procession_worker::{TaskError, TaskErrorKind, TaskId};
 
 use super::Patience;
 use super::accounts::{Account, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
+use super::story::Story;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 
@@ -131,14 +132,6 @@ impl JobData {
             None
         }
     }
-}
-
-/// Why a worker ended, for the errors of what it was running.
-#[derive(Clone, Debug)]
-pub(crate) struct Story {
-    pub(crate) death: WorkerDeath,
-    pub(crate) panic: Option<PanicReport>,
-    pub(crate) violation: Option<String>,
 }
 
 /// A worker's place in the pool.
@@ -358,24 +351,14 @@ impl Effects for Parts {
         let story = self.seat(by).and_then(|seat| seat.story.clone());
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
-        let kind = match &story {
-            Some(Story { panic: Some(_), .. }) => TaskErrorKind::Panicked,
-            Some(Story {
-                violation: Some(_), ..
-            }) => TaskErrorKind::Protocol,
-            Some(_) | None => TaskErrorKind::WorkerDied,
-        };
+        let kind = story
+            .as_ref()
+            .map_or(TaskErrorKind::WorkerDied, Story::kind);
         let mut error = data.error(kind, item);
         if let Some(story) = story {
             let ran_for = story.death.ran_for().unwrap_or_default();
             slowest.ended(data, item, by, ran_for);
-            error = error.with_death(story.death);
-            if let Some(panic) = story.panic {
-                error = error.with_panic(panic);
-            }
-            if let Some(violation) = story.violation {
-                error = error.with_detail(violation);
-            }
+            error = story.tell(error);
         }
         self.attempt_failed(job, item, fate, error);
     }

@@ -10,7 +10,8 @@ use procession_worker::{Error, PanicReport};
 
 use super::Driver;
 use super::bells::Flush;
-use super::parts::{Parts, Story};
+use super::parts::Parts;
+use super::story::Story;
 use crate::core::Slot;
 
 impl Driver {
