@@ -142,6 +142,7 @@ mod stats;
 mod stream;
 mod submit;
 mod then;
+mod until;
 mod waits;
 
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
@@ -161,6 +162,7 @@ pub use stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, Work
 pub use stream::Items;
 pub use submit::SubmitError;
 pub use then::CallThen;
+pub use until::Step;
 pub use waits::{Unfinished, as_completed, as_completed_timeout, wait_all, wait_any};
 
 /// The example of the README is a test.

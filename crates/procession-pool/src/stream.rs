@@ -175,6 +175,38 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         }
     }
 
+    /// As [`Stream::next`], but an outcome that `ends` the whole comes before all others as soon as it is there. After that
+    /// the stream is of no use.
+    pub(crate) fn next_unless(
+        &mut self,
+        ends: fn(&Result<R, TaskError>) -> bool,
+    ) -> Option<Result<R, TaskError>> {
+        let mut read = self.input.is_some() && self.flow.is_low(self.held.under_way());
+        if read {
+            self.fill();
+        }
+        loop {
+            let arrived = self.source.cell.is_done();
+            self.collect();
+            // What was there before has been looked at before.
+            if (read || arrived)
+                && let Some(at) = self.held.find(ends)
+            {
+                return self.held.take(at);
+            }
+            if let Some(outcome) = self.held.next() {
+                return Some(outcome);
+            }
+            read = self.fill();
+            if !read {
+                if self.held.is_complete() {
+                    return self.next();
+                }
+                self.wait();
+            }
+        }
+    }
+
     /// Reads a portion of the input, if there is room, and hands it out; false when nothing was read.
     fn fill(&mut self) -> bool {
         let most = self.flow.next_portion(self.held.under_way());

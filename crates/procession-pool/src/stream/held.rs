@@ -90,6 +90,17 @@ impl<R> Held<R> {
         outcome
     }
 
+    /// The place of an outcome that is like this.
+    pub(crate) fn find(&self, like: fn(&Result<R, TaskError>) -> bool) -> Option<usize> {
+        let mut places = self.outcomes.iter();
+        places.position(|place| place.as_ref().is_some_and(like))
+    }
+
+    /// Takes an outcome before its turn.
+    pub(crate) fn take(&mut self, at: usize) -> Option<Result<R, TaskError>> {
+        self.outcomes.get_mut(at)?.take()
+    }
+
     /// Items taken and not yielded.
     pub(crate) fn under_way(&self) -> u32 {
         u32::try_from(self.taken - self.yielded).unwrap_or(u32::MAX)
