@@ -184,7 +184,8 @@ fn an_initializer_that_returns_err_breaks_the_pool() {
     scene(|| {
         let text = broken_by(2).to_string();
         assert!(
-            text.contains("initializer") && text.contains("counted"),
+            text.contains("initializer")
+                && text.contains("counted returned an error: \"no licence\""),
             "{text}"
         );
     });

@@ -9,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::codec::Limits;
+use crate::describe;
 use crate::failure::Failure;
 use crate::image::{self, ANCHOR, Anchor, DESCRIPTOR_MAGIC};
 use crate::task::{Arguments, Task};
@@ -23,6 +24,8 @@ pub struct Descriptor {
     pub(crate) anchor: &'static Anchor,
     identity: fn() -> Identity,
     run: Run,
+    /// The content of an encoded `Err` as text.
+    describe: fn(&[u8]) -> String,
 }
 
 /// Decodes the arguments, calls the function, appends the encoded result.
@@ -72,6 +75,7 @@ impl<F: Task<Args>, Args: Arguments> Entry<F, Args> {
         anchor: &ANCHOR,
         identity: identity::<F, Args>,
         run: run::run::<F, Args>,
+        describe: describe::error_in::<F::Output>,
     };
 }
 
@@ -188,6 +192,32 @@ impl Descriptor {
         (self.identity)()
             .output
             .starts_with("core::result::Result<")
+    }
+
+    /// What the `Err` says that `output`, an encoded result of this function, is; `None` when it is none.
+    ///
+    /// The text reads as `{:?}` would print the error, by what its `Serialize` tells: at most a kilobyte, in one line
+    /// without control characters. A part that cannot be told, or does not fit, is `…`.
+    ///
+    /// ```
+    /// use procession_task::{Limits, TaskRef};
+    ///
+    /// fn half(x: u8) -> Result<u8, String> {
+    ///     if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }
+    /// }
+    /// let half = TaskRef::of::<_, (u8,)>(half)?.descriptor();
+    /// let mut output = Vec::new();
+    /// half.call(&[7], &mut output, &Limits::default())?;
+    /// assert_eq!(half.returned_error(&output).as_deref(), Some("\"7 is odd\""));
+    /// output.clear();
+    /// half.call(&[8], &mut output, &Limits::default())?;
+    /// assert_eq!(half.returned_error(&output), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn returned_error(&self, output: &[u8]) -> Option<String> {
+        // Postcard writes the variant first: 0 is `Ok`, 1 is `Err`.
+        (self.returns_result() && output.first() == Some(&1)).then(|| (self.describe)(output))
     }
 
     /// Decodes the arguments from `input`, calls the function, appends the encoded result to `output`.

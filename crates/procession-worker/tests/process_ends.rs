@@ -172,7 +172,7 @@ fn a_returned_err_is_exit_code_1_and_still_the_value() {
         let mut text = String::new();
         p.take_stderr().unwrap().read_to_string(&mut text).unwrap();
         assert!(
-            text.ends_with("refuse) returned an error\n") && text.lines().count() == 1,
+            text.ends_with("refuse) returned an error: \"zero\"\n") && text.lines().count() == 1,
             "{text:?}"
         );
         assert_eq!(p.into_result().unwrap(), Err("zero".to_owned()));

@@ -55,11 +55,13 @@ impl Encoded {
         let called = descriptor.call(&self.args, &mut output, &Limits::default());
         called
             .map_err(|failure| Error::from(TaskError::from_failure(self.task.name(), failure)))?;
-        // Postcard writes the variant first: 1 is `Err`.
-        if descriptor.returns_result() && output.first() == Some(&1) {
-            let text = format!("the {} {} returned an error", self.what, self.task.name());
-            return Err(Error::message(text));
+        match descriptor.returned_error(&output) {
+            None => Ok(()),
+            Some(error) => Err(Error::message(format!(
+                "the {} {} returned an error: {error}",
+                self.what,
+                self.task.name()
+            ))),
         }
-        Ok(())
     }
 }

@@ -63,19 +63,18 @@ fn answer(
 }
 
 fn returned(control: &Socket, descriptor: &Descriptor, output: Vec<u8>) -> i32 {
-    // Postcard writes the variant first: 0 is `Ok`, 1 is `Err`.
-    let is_err = descriptor.returns_result() && output.first() == Some(&1);
-    if let Err(why) = hand_over(control, output, is_err) {
+    let error = descriptor.returned_error(&output);
+    if let Err(why) = hand_over(control, output, error.is_some()) {
         return failed(control, &Failure::new(Stage::EncodeResult, why));
     }
-    if is_err {
+    if let Some(error) = &error {
         say(&format!(
-            "{} ({}) returned an error",
+            "{} ({}) returned an error: {error}",
             info::current_process().name(),
             descriptor.name()
         ));
     }
-    i32::from(is_err)
+    i32::from(error.is_some())
 }
 
 /// Small values travel in the message; others in a memfd, which the socket keeps until the parent reads it or dies.
