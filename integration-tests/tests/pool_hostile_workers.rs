@@ -58,6 +58,16 @@ fn a_worker_that_sends_garbage() {
     );
 }
 
+/// FAULTS 32: its task's error, and its own end; calls behind it run in its replacement.
+#[test]
+fn a_worker_whose_failure_cannot_be_read() {
+    let text = first_error(27);
+    assert!(
+        text.starts_with("Protocol: ") && text.contains("it sent a failure that cannot be read"),
+        "{text}"
+    );
+}
+
 /// FAULTS 33
 #[test]
 fn a_worker_with_impossible_indices() {

@@ -353,6 +353,11 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
     })
 }
 
+/// Whether the error a worker sent instead of a value is one.
+pub(crate) fn is_readable_failure(payload: &[u8]) -> bool {
+    codec::decode::<Failure>(payload, &Limits::default()).is_ok()
+}
+
 /// The error a worker sent instead of a value.
 pub(crate) fn failure_error(name: &'static str, payload: &[u8]) -> TaskError {
     match codec::decode::<Failure>(payload, &Limits::default()) {

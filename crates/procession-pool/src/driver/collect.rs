@@ -68,6 +68,7 @@ impl Driver {
         let Driver { core, parts, .. } = self;
         let mut replies = Replies::new(inbox);
         let (mut used, mut failures) = (0, 0);
+        let mut unreadable = false;
         // Calls handed out below come after these replies: none of them is an answer to those.
         let mut given = parts.frames(slot);
         while used < inbox.len() {
@@ -88,6 +89,7 @@ impl Driver {
                 if !ok {
                     failed = failed.or(Some(first + count));
                     errors += 1;
+                    unreadable |= !crate::result::is_readable_failure(payload);
                 }
                 (last_ok, last_payload) = (ok, payload);
                 count += 1;
@@ -135,6 +137,9 @@ impl Driver {
         }
         if replies.is_strange() {
             parts.violate(slot, "it sent a reply of an unknown kind".into());
+        }
+        if unreadable {
+            parts.violate(slot, "it sent a failure that cannot be read".into());
         }
         let wanted = replies.wanted();
         self.failed_replies += failures;

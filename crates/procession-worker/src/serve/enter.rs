@@ -91,7 +91,9 @@ fn map_link(fd: OwnedFd, segment_bytes: u64) -> Option<Layout> {
     if segment_bytes != link::SEGMENT_BYTES as u64 {
         return None;
     }
-    let segment = Segment::open(fd, link::SEGMENT_BYTES).ok()?;
+    let mut segment = Segment::open(fd, link::SEGMENT_BYTES).ok()?;
+    // The mapping is enough. A task that lists or closes descriptors is not to meet this one.
+    segment.close_fd();
     Layout::new(&Arc::new(segment)).ok()
 }
 
@@ -110,9 +112,12 @@ fn initialize(
 
 /// An initializer that returns `Err` has failed as one that panics has.
 fn reported_error(descriptor: &Descriptor, output: &[u8]) -> Result<(), Failure> {
-    if descriptor.returns_result() && output.first() == Some(&1) {
-        let message = format!("the initializer {} returned an error", descriptor.name());
-        return Err(Failure::new(Stage::Start, message));
+    match descriptor.returned_error(output) {
+        None => Ok(()),
+        Some(error) => {
+            let name = descriptor.name();
+            let message = format!("the initializer {name} returned an error: {error}");
+            Err(Failure::new(Stage::Start, message))
+        }
     }
-    Ok(())
 }

@@ -11,6 +11,7 @@ use crate::link::{
     absurd_length, claims_everything, failures, garbled_failures, half_a_reply, publishes_too_much,
     replies_twice, replies_unasked, replies_unclaimed, scribbles_everything, scribbles_header,
     scribbles_indices, scribbles_one_index, stages_nothing, tail_goes_back, undecodable,
+    unreadable_failure,
 };
 use crate::rogue::Rogue;
 
@@ -38,7 +39,7 @@ const fn silent(name: &'static str, play: fn(&mut Rogue)) -> Act {
     }
 }
 
-const ACTS: [Act; 27] = [
+const ACTS: [Act; 28] = [
     caught("ends before hello", |rogue| {
         prologue::exit_now(rogue.dice.below(120) as i32)
     }),
@@ -70,6 +71,7 @@ const ACTS: [Act; 27] = [
     silent("stages what it never wrote", stages_nothing),
     caught("publishes more than the ring holds", publishes_too_much),
     caught("answers long before it rings", rings_late),
+    caught("reports a failure that cannot be read", unreadable_failure),
 ];
 
 /// The seed of [`rings_late`]: no breach, only slow where others are quick.

@@ -157,6 +157,17 @@ pub(crate) fn garbled_failures(rogue: &mut Rogue) {
     prologue::exit_now(1);
 }
 
+/// The right kind of reply, with bytes that are no failure; then it waits for the next call as if nothing had been.
+pub(crate) fn unreadable_failure(rogue: &mut Rogue) {
+    rogue.enter();
+    loop {
+        for _ in 0..rogue.next_call().unwrap_or_default() {
+            rogue.reply(1, &[0xff; 20]);
+        }
+        rogue.ring();
+    }
+}
+
 pub(crate) fn scribbles_header(rogue: &mut Rogue) {
     rogue.enter();
     for _ in 0..rogue.dice.below(30) {
