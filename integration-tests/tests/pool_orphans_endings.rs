@@ -26,7 +26,7 @@ fn running(scenario: &str) -> Host {
     host
 }
 
-/// OR01: Ctrl-C reaches the whole foreground group; the workers are in groups of their own.
+/// OR01, FAULTS 79: Ctrl-C reaches the whole foreground group; the workers are in groups of their own.
 #[test]
 fn an_interrupted_group_ends_quietly() {
     let _watchdog = watchdog(120);
@@ -41,7 +41,7 @@ fn an_interrupted_group_ends_quietly() {
     }
 }
 
-/// OR02
+/// OR02, FAULTS 79
 #[test]
 fn an_interrupted_parent_ends_quietly() {
     let _watchdog = watchdog(120);
@@ -87,6 +87,32 @@ fn a_parent_killed_while_its_pool_starts_leaves_nothing() {
         host.until_silent();
         host.end();
     }
+}
+
+/// OR10: nothing that has a name is made, so nothing with a name is left, not even when parent and workers are killed at once.
+#[test]
+fn a_killed_program_leaves_nothing_in_shared_memory() {
+    let _watchdog = watchdog(120);
+    let named = || {
+        let entries = std::fs::read_dir("/dev/shm")
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.contains("procession")).count()
+    };
+    let before = named();
+    for scenario in ["idle", "busy"] {
+        let host = running(scenario);
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", host.workers[0])).unwrap();
+        assert!(maps.contains("/memfd:procession-link (deleted)"), "{maps}");
+        for pid in &host.workers {
+            procession_integration_tests::pool_scene::murder(*pid);
+        }
+        host.signal(Signal::KILL);
+        assert_eq!(host.end().0.signal(), Some(9));
+    }
+    assert_eq!(named(), before);
 }
 
 /// FAULTS 106: the workers of a worker end with it, and it with the program.
