@@ -16,10 +16,11 @@ enum Done {
     Skipped(String),
 }
 
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("format", format),
     ("clippy", clippy),
     ("without features", featureless),
+    ("with features", features),
     ("rustdoc", rustdoc),
     ("tidy", tidy),
     ("the xtask's own tests", own_tests),
@@ -105,6 +106,20 @@ fn featureless(sh: &Shell, cargo: &str) -> Result<Done> {
     passed(cmd!(
         sh,
         "{cargo} check -p procession --target-dir target/featureless"
+    ))
+}
+
+/// What is tested with a feature that the rest of the workspace leaves off.
+fn features(sh: &Shell, cargo: &str) -> Result<Done> {
+    let package = "procession-integration-tests";
+    cmd!(
+        sh,
+        "{cargo} test -p {package} --features tracing --test pool_see_tracing"
+    )
+    .run()?;
+    passed(cmd!(
+        sh,
+        "{cargo} test -p procession-pool --features indicatif --doc bar"
     ))
 }
 

@@ -9,17 +9,22 @@ mod bells;
 mod burst;
 mod collect;
 mod exits;
+#[cfg(test)]
+mod fault;
+mod giving_up;
 mod listeners;
 mod logs;
 pub(crate) mod main_loop;
 mod output;
 pub(crate) mod parts;
 mod patience;
+mod payload;
 mod room;
 mod seats;
 mod shutdown;
 mod story;
 pub(crate) mod stream;
+mod trace;
 mod wait;
 
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -70,6 +75,8 @@ pub(crate) struct Shared {
     /// Where the workers' log records go.
     #[cfg(feature = "log")]
     logs: Arc<crate::logs::Logs>,
+    #[cfg(test)]
+    fault: fault::Fault,
     owner: u32,
 }
 
@@ -178,6 +185,8 @@ impl Shared {
             output: None,
             #[cfg(feature = "log")]
             logs: Arc::default(),
+            #[cfg(test)]
+            fault: fault::Fault::default(),
             owner: std::process::id(),
         }
     }
@@ -210,6 +219,8 @@ impl Shared {
             driver.loop_looks_at = at;
             driver.parts.call_loop = true;
         }
+        driver.trace_state();
+        let trace = driver.parts.trace.take();
         let wakes = std::mem::take(&mut driver.parts.wakes);
         let call_loop = std::mem::take(&mut driver.parts.call_loop);
         let changed = std::mem::take(&mut driver.parts.changed);
@@ -222,6 +233,7 @@ impl Shared {
             procession_worker::nap::rouse(&self.own);
         }
         wakes.perform();
+        trace.emit(&self.spec.name);
     }
 
     /// Hands a job to the scheduler.
@@ -300,8 +312,10 @@ impl Driver {
                 again: submission.again.take(),
             },
         );
+        self.parts.trace_submitted(place, submission.spec.items);
         let job = self.core.submit(submission.spec, now, &mut self.parts);
         if job.is_err() {
+            self.parts.trace_refused(place);
             self.parts.unsettle(place);
         }
         self.next_task += 1;

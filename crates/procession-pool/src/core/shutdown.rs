@@ -26,6 +26,19 @@ impl Core {
         }
     }
 
+    /// The driver cannot go on: resolves everything as broken, begun items too, and kills every worker.
+    pub(crate) fn give_up(&mut self, fx: &mut impl Effects) {
+        match self.state {
+            PoolState::Open | PoolState::Closing => self.end_all(PoolState::Broken, fx),
+            PoolState::Terminating | PoolState::Broken => {}
+        }
+    }
+
+    /// The state is not to be relied on any more: nothing is taken, and nothing else happens.
+    pub(crate) fn refuse_everything(&mut self) {
+        self.state = PoolState::Broken;
+    }
+
     /// While closing: when the last job is resolved every worker is asked to exit.
     #[inline]
     pub(super) fn stop_when_drained(&mut self, fx: &mut impl Effects) {

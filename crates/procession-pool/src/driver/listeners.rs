@@ -5,6 +5,7 @@
 
 use procession_worker::handle::now_ns;
 
+use super::parts::Parts;
 use super::{Driver, Shared};
 use crate::core::{JobId, Slot};
 use crate::events::Event;
@@ -72,13 +73,17 @@ impl Driver {
     pub(super) fn tell_birth(&mut self, slot: Slot, pid: u32) {
         let index = slot.index();
         self.listeners.tell(&Event::WorkerBorn { index, pid }, 1);
+        self.parts.trace.born(slot, pid);
     }
 
     /// A worker process has ended.
     pub(super) fn tell_death(&mut self, slot: Slot, expected: bool) {
         let index = slot.index();
-        let seat = self.parts.seats.get(index);
-        let story = seat.and_then(|seat| seat.story.as_ref());
+        let Parts { seats, trace, .. } = &mut self.parts;
+        let story = seats.get(index).and_then(|seat| seat.story.as_ref());
+        if let Some(story) = story {
+            trace.died(slot, &story.death, expected);
+        }
         if let Some(story) = story.filter(|_| !self.listeners.all.is_empty()) {
             let death = story.death.clone();
             let event = Event::WorkerDied {

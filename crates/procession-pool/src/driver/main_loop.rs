@@ -22,11 +22,7 @@ const CLOSED_GRACE_NS: u64 = 100_000_000;
 pub(crate) fn run(shared: &Arc<Shared>) {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| serve(shared)));
     if ended.is_err() {
-        // A bug of this library: every handle is to know, and no worker is to stay.
-        let mut driver = shared.lock();
-        driver.parts.broken = Some("internal error: the pool's own thread panicked".into());
-        driver.give_up();
-        shared.unlock(driver);
+        shared.give_up();
     }
     shared.end_events();
     *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -37,6 +33,8 @@ fn serve(shared: &Shared) {
     let mut seen = Vec::new();
     loop {
         let mut driver = shared.lock();
+        #[cfg(test)]
+        shared.fault.strike(super::fault::Place::Step);
         driver.step(shared, &seen);
         let to_start = std::mem::take(&mut driver.parts.to_start);
         let exits = std::mem::take(&mut driver.parts.leaving.came);

@@ -17,7 +17,9 @@ use super::Patience;
 use super::accounts::{Account, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
+pub(crate) use super::payload::{Payload, Segment};
 use super::story::Story;
+use super::trace::Trace;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 
@@ -25,68 +27,6 @@ use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 const TERM_GRACE_NS: u64 = 100_000_000;
 /// Buffers up to this capacity are kept for reuse, one for each pool and one for each thread that submits.
 pub(crate) const KEEP_SPARE: usize = 32 << 20;
-/// Items of one frame together stay below this, so that a frame never fills the ring.
-const FRAME_BYTES: usize = 32 * 1024;
-
-/// The encoded items of a job.
-#[derive(Debug)]
-pub(crate) enum Payload {
-    /// One short item, in place.
-    Short(Raw),
-    /// One long item.
-    Long(Arc<Vec<u8>>),
-    /// The items of a map, in the order they were added.
-    Many(Vec<Segment>),
-}
-
-impl Default for Payload {
-    fn default() -> Payload {
-        Payload::Many(Vec::new())
-    }
-}
-
-/// Items of a map that were added together.
-#[derive(Debug)]
-pub(crate) struct Segment {
-    pub(crate) first: u32,
-    pub(crate) bytes: Arc<Vec<u8>>,
-    /// Where each item starts in `bytes`, and last where the last one ends.
-    pub(crate) starts: Vec<u32>,
-}
-
-impl Segment {
-    pub(crate) fn empty() -> Segment {
-        Segment {
-            first: 0,
-            bytes: Arc::default(),
-            starts: vec![0],
-        }
-    }
-
-    fn items(&self) -> u32 {
-        (self.starts.len() as u32).saturating_sub(1)
-    }
-
-    /// Byte range of `count` items from item `first` (of this segment) on.
-    fn range(&self, first: u32, count: u32) -> Option<std::ops::Range<usize>> {
-        let start = *self.starts.get(first as usize)?;
-        let end = *self.starts.get(first as usize + count as usize)?;
-        Some(start as usize..end as usize)
-    }
-
-    /// The most items from `first` on, at most `count`, that stay below [`FRAME_BYTES`]; at least one.
-    fn fitting(&self, first: u32, count: u32) -> u32 {
-        let Some(start) = self.starts.get(first as usize) else {
-            return 0;
-        };
-        let limit = *start as usize + FRAME_BYTES;
-        let ends = self
-            .starts
-            .get(first as usize + 1..=(first as usize + count as usize))
-            .unwrap_or_default();
-        (ends.partition_point(|end| *end as usize <= limit) as u32).max(1)
-    }
-}
 
 /// What the driver knows of a job besides its schedule.
 #[derive(Debug)]
@@ -108,7 +48,7 @@ impl JobData {
         matches!(self.payload, Payload::Many(_))
     }
 
-    fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
+    pub(super) fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
         self.dress(TaskError::new(kind, self.task.name()), item)
     }
 
@@ -182,6 +122,7 @@ pub(crate) struct Parts {
     pub(crate) wakes: Wakes,
     pub(crate) profiles: Tasks,
     pub(super) slowest: Slowest,
+    pub(super) trace: Trace,
     /// The buffer of a finished job, for the next long one.
     pub(crate) spare: Vec<u8>,
     /// Why the pool is broken.
@@ -230,6 +171,7 @@ impl Parts {
 
     /// Adds items to a map.
     pub(crate) fn append(&mut self, job: JobId, segment: Segment) {
+        self.trace_extended(job, segment.items());
         if let Some(data) = self.job(job)
             && let Payload::Many(segments) = &mut data.payload
         {
@@ -322,7 +264,7 @@ impl Parts {
     }
 }
 
-fn known(jobs: &[Option<JobData>], job: JobId) -> Option<&JobData> {
+pub(super) fn known(jobs: &[Option<JobData>], job: JobId) -> Option<&JobData> {
     let data = jobs.get(job.slot())?.as_ref();
     data.filter(|data| data.job == job)
 }
@@ -331,6 +273,7 @@ impl Effects for Parts {
     fn send(&mut self, to: Slot, job: JobId, first: u32, count: u32) -> u32 {
         let sent = self.put(to, job, first, count);
         if sent > 0 {
+            self.trace_started(to, job, first, sent);
             self.mark(to);
         }
         sent
@@ -348,6 +291,7 @@ impl Effects for Parts {
     }
 
     fn lost_item(&mut self, job: JobId, item: u32, by: Slot, fate: Fate) {
+        self.trace_lost(job, item, by);
         let story = self.seat(by).and_then(|seat| seat.story.clone());
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
@@ -386,6 +330,7 @@ impl Effects for Parts {
     }
 
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
+        self.trace_timed_out(job, item, by);
         let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
         let who = worker.map(|w| format!("worker {} ({:?}) is ended", w.pid(), w.name()));
         let Parts { jobs, slowest, .. } = self;
@@ -406,6 +351,7 @@ impl Effects for Parts {
     }
 
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
+        self.trace_cancelled(job, first, count, why);
         let broken = self.broken.clone();
         let Some(data) = self.job(job) else { return };
         let mut told = None;
@@ -442,6 +388,7 @@ impl Effects for Parts {
 
     fn finished(&mut self, job: JobId) {
         if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
+            self.trace.ended(&data);
             match self.arrived.take() {
                 Some((of, outcome)) if of == job => data.cell.complete(outcome, &mut self.wakes),
                 Some(_) | None => data.cell.finish(&mut self.wakes),

@@ -60,6 +60,13 @@ impl Room {
         }
     }
 
+    /// Everyone who waits for room.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Arc<Cell>> + use<> {
+        std::mem::take(&mut self.asking)
+            .into_iter()
+            .map(|asking| asking.cell)
+    }
+
     /// True when nobody may have to be told.
     #[inline]
     pub(super) fn is_quiet(&self) -> bool {

@@ -96,12 +96,6 @@ impl Driver {
         std::mem::take(&mut self.parts.to_start)
     }
 
-    /// Resolves everything and ends every worker at once: nobody is left to do it in order.
-    pub(crate) fn give_up(&mut self) {
-        self.core.terminate(now_ns(), &mut self.parts);
-        self.abandon();
-    }
-
     /// Ends every worker and waits for it: the pool could not be made.
     pub(crate) fn abandon(&mut self) {
         for seat in &mut self.parts.seats {

@@ -1,0 +1,231 @@
+//! What is noted, and how it is told to the subscriber. It must never call the subscriber while a lock is held.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use procession_worker::WorkerDeath;
+use tracing::level_filters::LevelFilter;
+use tracing::{debug, error, info, trace, warn};
+
+use super::super::Driver;
+use super::super::parts::{JobData, Parts, known};
+use crate::core::{Cancelled, JobId, PoolState, Slot};
+
+/// What was noted and not yet emitted.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    notes: Vec<Note>,
+    state: Option<PoolState>,
+}
+
+/// A task as its events name it.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    id: u64,
+    name: &'static str,
+}
+
+#[derive(Debug)]
+enum Note {
+    Submitted(Named, u32),
+    Refused(Named),
+    Extended(Named, u32),
+    Started(Named, Items, Slot),
+    Ended(Named),
+    Lost(Named, u32, Slot),
+    TimedOut(Named, u32, Slot),
+    Cancelled(Named, Items, Cancelled),
+    Born(Slot, u32),
+    Died(Slot, Box<WorkerDeath>, bool),
+    State(PoolState, Option<String>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Items {
+    first: u32,
+    count: u32,
+}
+
+fn named(data: &JobData) -> Named {
+    Named {
+        id: data.id.0,
+        name: data.task.name(),
+    }
+}
+
+fn wanted(level: LevelFilter) -> bool {
+    LevelFilter::current() >= level
+}
+
+impl Trace {
+    #[inline]
+    pub(crate) fn ended(&mut self, data: &JobData) {
+        if wanted(LevelFilter::DEBUG) {
+            self.notes.push(Note::Ended(named(data)));
+        }
+    }
+
+    pub(crate) fn born(&mut self, slot: Slot, pid: u32) {
+        if wanted(LevelFilter::DEBUG) {
+            self.notes.push(Note::Born(slot, pid));
+        }
+    }
+
+    /// `expected`: it was told to end, which is of less interest.
+    pub(crate) fn died(&mut self, slot: Slot, death: &WorkerDeath, expected: bool) {
+        let level = if expected {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::WARN
+        };
+        if wanted(level) {
+            let note = Note::Died(slot, Box::new(death.clone()), expected);
+            self.notes.push(note);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> Trace {
+        Trace {
+            notes: std::mem::take(&mut self.notes),
+            state: self.state,
+        }
+    }
+
+    /// Tells the subscriber. One that panics has its own bug, and misses the rest of these.
+    #[inline]
+    pub(crate) fn emit(self, pool: &str) {
+        if !self.notes.is_empty() {
+            let tell = || self.notes.into_iter().for_each(|note| note.emit(pool));
+            let _ = catch_unwind(AssertUnwindSafe(tell));
+        }
+    }
+}
+
+impl Parts {
+    #[inline]
+    fn note(&mut self, level: LevelFilter, job: JobId, note: impl FnOnce(&JobData, Named) -> Note) {
+        if wanted(level)
+            && let Some(data) = known(&self.jobs, job)
+        {
+            self.trace.notes.push(note(data, named(data)));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn trace_submitted(&mut self, job: JobId, items: u32) {
+        self.note(LevelFilter::DEBUG, job, |_, task| {
+            Note::Submitted(task, items)
+        });
+    }
+
+    pub(crate) fn trace_refused(&mut self, job: JobId) {
+        self.note(LevelFilter::DEBUG, job, |_, task| Note::Refused(task));
+    }
+
+    pub(crate) fn trace_extended(&mut self, job: JobId, items: u32) {
+        self.note(LevelFilter::DEBUG, job, |_, task| {
+            Note::Extended(task, items)
+        });
+    }
+
+    #[inline]
+    pub(crate) fn trace_started(&mut self, to: Slot, job: JobId, first: u32, count: u32) {
+        self.note(LevelFilter::TRACE, job, |data, task| {
+            let first = data.base.wrapping_add(first);
+            Note::Started(task, Items { first, count }, to)
+        });
+    }
+
+    pub(crate) fn trace_lost(&mut self, job: JobId, item: u32, by: Slot) {
+        self.note(LevelFilter::WARN, job, |data, task| {
+            Note::Lost(task, data.base.wrapping_add(item), by)
+        });
+    }
+
+    pub(crate) fn trace_timed_out(&mut self, job: JobId, item: u32, by: Slot) {
+        self.note(LevelFilter::WARN, job, |data, task| {
+            Note::TimedOut(task, data.base.wrapping_add(item), by)
+        });
+    }
+
+    pub(crate) fn trace_cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
+        self.note(LevelFilter::DEBUG, job, |data, task| {
+            let first = data.base.wrapping_add(first);
+            Note::Cancelled(task, Items { first, count }, why)
+        });
+    }
+}
+
+impl Driver {
+    /// What the pool accepts and aims at, if that is not what it was.
+    #[inline]
+    pub(crate) fn trace_state(&mut self) {
+        let state = self.core.state();
+        if self.parts.trace.state != Some(state) {
+            self.parts.trace.state = Some(state);
+            if wanted(LevelFilter::ERROR) {
+                let why = self.parts.broken.clone();
+                self.parts.trace.notes.push(Note::State(state, why));
+            }
+        }
+    }
+}
+
+impl Note {
+    fn emit(self, pool: &str) {
+        match self {
+            Note::Submitted(Named { id, name }, items) => {
+                debug!(target: "procession", pool, task = id, name, items, "task submitted");
+            }
+            Note::Refused(Named { id, name }) => {
+                debug!(target: "procession", pool, task = id, name, "task refused");
+            }
+            Note::Extended(Named { id, name }, items) => {
+                debug!(target: "procession", pool, task = id, name, items, "task extended");
+            }
+            Note::Started(Named { id, name }, Items { first, count }, slot) => {
+                trace!(target: "procession", pool, task = id, name, first, items = count, worker = slot.0, "task started");
+            }
+            Note::Ended(Named { id, name }) => {
+                debug!(target: "procession", pool, task = id, name, "task ended");
+            }
+            Note::Lost(Named { id, name }, item, slot) => {
+                warn!(target: "procession", pool, task = id, name, item, worker = slot.0, "task lost");
+            }
+            Note::TimedOut(Named { id, name }, item, slot) => {
+                warn!(target: "procession", pool, task = id, name, item, worker = slot.0, "task timed out");
+            }
+            Note::Cancelled(Named { id, name }, Items { first, count }, why) => {
+                debug!(target: "procession", pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
+            }
+            Note::Born(slot, pid) => {
+                debug!(target: "procession", pool, worker = slot.0, pid, "worker born");
+            }
+            Note::Died(slot, death, true) => {
+                debug!(target: "procession", pool, worker = slot.0, pid = death.pid(), %death, "worker ended");
+            }
+            Note::Died(slot, death, false) => {
+                warn!(target: "procession", pool, worker = slot.0, pid = death.pid(), %death, "worker died");
+            }
+            Note::State(PoolState::Open, _) => info!(target: "procession", pool, "pool opened"),
+            Note::State(PoolState::Closing, _) => info!(target: "procession", pool, "pool closed"),
+            Note::State(PoolState::Terminating, _) => {
+                info!(target: "procession", pool, "pool terminated");
+            }
+            Note::State(PoolState::Broken, why) => {
+                let why = why.unwrap_or_default();
+                error!(target: "procession", pool, why, "pool broken");
+            }
+        }
+    }
+}
+
+fn reason(why: Cancelled) -> &'static str {
+    match why {
+        Cancelled::StoppedByFailure => "another item failed",
+        Cancelled::ByOwner => "its owner cancelled it",
+        Cancelled::Expired => "it did not begin in time",
+        Cancelled::Terminated => "the pool was terminated",
+        Cancelled::Broken => "the pool is broken",
+    }
+}

@@ -1,0 +1,211 @@
+//! Events for the crate `tracing`: who is told what, and with no lock held.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use procession::{Pool, TaskErrorKind};
+use procession_integration_tests::pool_scene::{die_by, error_of, finish, scene, until};
+use rustix::process::Signal;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+procession::init_before_main!();
+
+/// What was told: level, and message and fields as `name=value` in order.
+static TOLD: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
+/// What the subscriber does besides: it asks this pool for its stats.
+static ASKED: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+static SPANS: AtomicU64 = AtomicU64::new(1);
+
+struct Collector;
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0 += &format!("{}={value:?} ", field.name());
+    }
+}
+
+impl Subscriber for Collector {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(SPANS.fetch_add(1, Ordering::Relaxed))
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        assert_eq!(event.metadata().target(), "procession");
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        let panics = line.0.contains("pool=\"panics\"");
+        told().push((*event.metadata().level(), line.0));
+        assert!(!panics, "a subscriber with a bug");
+        let asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(pool) = asked {
+            let _ = pool.stats();
+        }
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn told() -> std::sync::MutexGuard<'static, Vec<(Level, String)>> {
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `scenario` and returns what was told of `pool` meanwhile.
+fn listen(pool: &str, scenario: impl FnOnce()) -> Vec<(Level, String)> {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| tracing::subscriber::set_global_default(Collector).expect("the first"));
+    told().clear();
+    scenario();
+    let of_pool = format!("pool={pool:?} ");
+    let mut lines = told().clone();
+    lines.retain(|(_, line)| line.contains(&of_pool));
+    lines
+}
+
+fn count(lines: &[(Level, String)], level: Level, parts: &[&str]) -> usize {
+    let fits = |line: &str| parts.iter().all(|part| line.contains(part));
+    lines
+        .iter()
+        .filter(|(of, line)| *of == level && fits(line))
+        .count()
+}
+
+fn named(name: &str) -> Pool {
+    Pool::builder()
+        .workers(2)
+        .name(name)
+        .build()
+        .expect("a pool")
+}
+
+/// Each thread tells what it did, so events of several threads may overtake each other: no order is asserted.
+#[test]
+fn each_task_is_told_from_submission_to_end() {
+    scene(|| {
+        let mut ids = Vec::new();
+        let lines = listen("tasks", || {
+            let pool = named("tasks");
+            let call = pool.apply_async(|n: u64| n + 1, (1,));
+            ids.push(call.id().0);
+            assert_eq!(call.get().unwrap(), 2);
+            let map = pool.map_async(|n: u64| n * n, 0..100);
+            ids.push(map.id().0);
+            assert_eq!(map.get().unwrap().len(), 100);
+            finish(pool);
+        });
+        for id in ids {
+            let task = format!("task={id} ");
+            for (level, what) in [
+                (Level::DEBUG, "task submitted"),
+                (Level::DEBUG, "task ended"),
+            ] {
+                assert_eq!(
+                    count(&lines, level, &[&task, what]),
+                    1,
+                    "{what}: {lines:#?}"
+                );
+            }
+            assert!(count(&lines, Level::TRACE, &[&task, "task started", "worker="]) >= 1);
+            let name = "name=\"pool_see_tracing::each_task_is_told_from_submission_to_end";
+            assert_eq!(count(&lines, Level::DEBUG, &[&task, "submitted", name]), 1);
+        }
+    });
+}
+
+#[test]
+fn workers_and_the_pool_are_told_of() {
+    scene(|| {
+        let lines = listen("workers", || {
+            let pool = named("workers");
+            error_of(
+                pool.apply(|| die_by(Signal::KILL), ()),
+                TaskErrorKind::WorkerDied,
+            );
+            until("it is replaced", || pool.stats().idle == 2);
+            let sleep = || std::thread::sleep(Duration::from_secs(600));
+            let limited = pool.call(sleep).timeout(Duration::from_millis(100));
+            error_of(limited.apply(()), TaskErrorKind::TimedOut);
+            until("it is replaced", || pool.stats().idle == 2);
+            finish(pool);
+        });
+        let debug = |parts: &[&str]| count(&lines, Level::DEBUG, parts);
+        let warn = |parts: &[&str]| count(&lines, Level::WARN, parts);
+        let info = |parts: &[&str]| count(&lines, Level::INFO, parts);
+        assert_eq!(debug(&["worker born", "pid="]), 4, "{lines:#?}");
+        assert_eq!(warn(&["worker died", "SIGKILL"]), 1, "{lines:#?}");
+        assert_eq!(warn(&["task lost", "item=0 "]), 1);
+        assert_eq!(warn(&["task timed out"]), 1);
+        assert_eq!(debug(&["worker ended"]), 3);
+        assert_eq!(info(&["pool opened"]), 1);
+        assert_eq!(info(&["pool closed"]), 1);
+
+        let lines = listen("broken", || {
+            let pool = Pool::builder()
+                .workers(1)
+                .name("broken")
+                .initializer(|| assert_eq!(1, 2), ())
+                .build()
+                .unwrap();
+            error_of(pool.apply(|| (), ()), TaskErrorKind::Broken);
+            error_of(pool.apply(|| (), ()), TaskErrorKind::Broken);
+        });
+        assert_eq!(count(&lines, Level::ERROR, &["pool broken", "left: 1"]), 1);
+        assert_eq!(
+            count(
+                &lines,
+                Level::DEBUG,
+                &["task cancelled", "the pool is broken"]
+            ),
+            1
+        );
+        assert_eq!(count(&lines, Level::DEBUG, &["task refused"]), 1);
+    });
+}
+
+/// A subscriber may use the pool it is told of: no lock is held.
+#[test]
+fn subscriber_may_call_the_pool() {
+    scene(|| {
+        let lines = listen("asked", || {
+            let pool = Arc::new(named("asked"));
+            *ASKED.lock().unwrap() = Some(Arc::clone(&pool));
+            assert_eq!(pool.map(|n: u64| n, 0..1000).unwrap().len(), 1000);
+            error_of(
+                pool.apply(|| die_by(Signal::KILL), ()),
+                TaskErrorKind::WorkerDied,
+            );
+            until("it is replaced", || pool.stats().idle == 2);
+            *ASKED.lock().unwrap() = None;
+            pool.close();
+            pool.join().unwrap();
+        });
+        assert!(count(&lines, Level::DEBUG, &["worker born"]) >= 3);
+    });
+}
+
+/// A subscriber that panics has its own bug; the pool has none.
+#[test]
+fn subscriber_that_panics_hurts_nobody() {
+    scene(|| {
+        let lines = listen("panics", || {
+            let pool = named("panics");
+            assert_eq!(pool.map(|n: u64| n, 0..100).unwrap().len(), 100);
+            error_of(
+                pool.apply(|| die_by(Signal::KILL), ()),
+                TaskErrorKind::WorkerDied,
+            );
+            assert_eq!(pool.map(|n: u64| n, 0..100).unwrap().len(), 100);
+            finish(pool);
+        });
+        assert!(!lines.is_empty());
+    });
+}
