@@ -117,6 +117,7 @@ mod bar;
 mod builder;
 mod call;
 mod callbacks;
+mod cancel;
 mod cell;
 mod core;
 mod describe;

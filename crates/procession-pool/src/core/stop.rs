@@ -39,6 +39,45 @@ impl Core {
         true
     }
 
+    /// Revokes every job there is, as `revoke` does one; nothing of any of them is handed out meanwhile. Says how many.
+    pub(crate) fn revoke_all(&mut self, now: Nanos, fx: &mut impl Effects) -> usize {
+        let ids: Vec<JobId> = self.jobs.iter().map(|(id, _)| id).collect();
+        // The queue at once: job by job, each would look through all of it.
+        self.cancel_queue(fx);
+        for slot in 0..self.workers.len() {
+            let worker = self.workers.get(slot);
+            if worker.is_some_and(|worker| worker.is_live() && !worker.frames.is_empty()) {
+                self.take_back(slot, fx, |_| true);
+                self.list_if_empty(slot);
+            }
+        }
+        self.cancel_queue(fx);
+        for &id in &ids {
+            if let Some(job) = self.jobs.get_mut(id) {
+                job.open = false;
+                self.stop_job(id, Cancelled::ByOwner, fx);
+                self.abandon(id, now, fx);
+                self.settle(id, fx);
+            }
+        }
+        if self.cancel_grace == 0 {
+            self.sound_alarm(now, fx);
+        }
+        ids.len()
+    }
+
+    /// Resolves everything that waits in the queue; the caller settles the jobs.
+    fn cancel_queue(&mut self, fx: &mut impl Effects) {
+        while let Some(run) = self.queue.pop_front() {
+            self.counters.cancelled += u64::from(run.count);
+            fx.cancelled(run.job, run.first, run.count, Cancelled::ByOwner);
+            if let Some(job) = self.jobs.get_mut(run.job) {
+                job.queued -= run.count;
+                job.unresolved -= run.count;
+            }
+        }
+    }
+
     /// Cancels several jobs as `cancel` does one; nothing of any of them is handed out meanwhile.
     pub(crate) fn cancel_all(&mut self, ids: &[JobId], now: Nanos, fx: &mut impl Effects) {
         for &id in ids {

@@ -42,6 +42,21 @@ impl Shared {
         cancelled
     }
 
+    /// Cancels every job that has no outcome yet; says how many.
+    pub(crate) fn cancel_all(&self) -> usize {
+        let mut driver = self.lock();
+        let now = now_ns();
+        // Results that are there stand.
+        driver.collect_all(true, now);
+        for data in driver.parts.jobs.iter().flatten() {
+            data.cell.cancel();
+        }
+        let Driver { core, parts, .. } = &mut *driver;
+        let cancelled = core.revoke_all(now, parts);
+        self.unlock(driver);
+        cancelled
+    }
+
     /// A future waits for an outcome: replies are to reach the pool's own thread one by one.
     pub(crate) fn attend(&self) {
         let mut driver = self.lock();

@@ -224,3 +224,30 @@ fn terminating_pool_ends_a_revoked_item_too() {
     scene.terminate();
     scene.nothing_left();
 }
+
+/// SH08
+#[test]
+fn everything_is_revoked_at_once_and_the_pool_serves_on() {
+    let mut scene = Scene::ready(2);
+    scene.known(10 * US);
+    let running = scene.submit(call());
+    let slot = scene.fx.links.iter().position(|l| !l.frames.is_empty());
+    let slot = slot.expect("it was sent") as u32;
+    scene.begin(slot);
+    let calls: Vec<_> = (0..300).map(|_| scene.submit(call())).collect();
+    let many = scene.submit(map(100));
+    assert_eq!(scene.revoke_all(), 302);
+    for job in calls.iter().chain([&running]) {
+        assert_eq!(scene.fx.outcomes(*job), [REVOKED]);
+    }
+    assert!(scene.fx.outcomes(many).iter().all(|end| *end == REVOKED));
+    assert_eq!(scene.fx.links[slot as usize].told, Some(running));
+    assert_eq!(scene.revoke_all(), 0);
+    let next = scene.submit(call());
+    scene.advance(GRACE);
+    assert_eq!(scene.fx.kills.len(), 1, "only the worker of what ran");
+    scene.run();
+    assert_eq!(scene.fx.outcomes(next), [Done]);
+    let fx = scene.end();
+    assert!(calls.iter().all(|job| fx.jobs[job].begun == [0]));
+}

@@ -28,6 +28,7 @@ enum Step {
     Revoke {
         pick: usize,
     },
+    RevokeAll,
     CancelFrom {
         pick: usize,
     },
@@ -80,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
+        1 => Just(Step::RevokeAll),
         1 => any::<usize>().prop_map(|pick| Step::CancelFrom { pick }),
         4 => Just(Step::Start),
         1 => Just(Step::FailStart),
@@ -169,6 +171,9 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             if let Some(&job) = jobs.get(pick % jobs.len().max(1)) {
                 scene.revoke(job);
             }
+        }
+        Step::RevokeAll => {
+            scene.revoke_all();
         }
         Step::CancelFrom { pick } => {
             let first = pick % jobs.len().max(1);

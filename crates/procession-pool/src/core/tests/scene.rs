@@ -118,6 +118,14 @@ impl Scene {
         was
     }
 
+    pub(super) fn revoke_all(&mut self) -> usize {
+        let jobs: Vec<JobId> = self.fx.jobs.keys().copied().collect();
+        jobs.into_iter().for_each(|id| self.fx.revoke(id));
+        let count = self.core.revoke_all(self.now, &mut self.fx);
+        self.check();
+        count
+    }
+
     pub(super) fn cancel_all(&mut self, ids: &[JobId]) {
         for id in ids {
             if let Some(job) = self.fx.jobs.get_mut(id) {
