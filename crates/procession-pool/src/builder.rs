@@ -6,6 +6,7 @@ mod limits;
 mod logs;
 mod output;
 pub(crate) mod retry;
+mod state;
 mod times;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use calls::Encoded;
 use crate::core::{Core, CoreConfig};
 use crate::driver::{Patience, Room, Shared, main_loop};
 use crate::exits::Exits;
+use crate::here::OwnWorker;
 use crate::options::nanos;
 use crate::output::Sink;
 use crate::pool::Pool;
@@ -58,6 +60,7 @@ pub struct PoolBuilder {
     exit: exit::ExitOptions,
     logs: logs::LogOptions,
     pub(crate) retry: retry::RetryDefault,
+    state: state::StateOptions,
 }
 
 impl PoolBuilder {
@@ -196,10 +199,12 @@ impl PoolBuilder {
         self.limits.check()?;
         self.times.check()?;
         let initializer = self.initializer.transpose()?;
+        let state = self.state.encoded()?;
         let exits = Exits::new(self.exit.hook()?);
         let mut spec = WorkerSpec {
             name: self.name.unwrap_or_else(|| "pool".into()),
             initializer: initializer.as_ref().map(Encoded::call),
+            state: state.as_ref().map(Encoded::call),
             exit_hook: exits.call(),
             env: self.env,
             stdout: self.output.stdout(),
@@ -209,7 +214,8 @@ impl PoolBuilder {
             ..WorkerSpec::default()
         };
         if workers == 0 {
-            let mut pool = inline(initializer.as_ref(), exits, spec.max_frame)?;
+            let (initializer, state) = (initializer.as_ref(), state.as_ref());
+            let mut pool = inline(initializer, state, exits, spec.max_frame)?;
             pool.retry = self.retry;
             return Ok(pool);
         }
@@ -252,13 +258,17 @@ fn invalid_workers(text: &str) -> Error {
 
 fn inline(
     initializer: Option<&Encoded>,
+    state: Option<&Encoded>,
     exits: Arc<Exits>,
     max_frame: usize,
 ) -> Result<Pool, Error> {
     if let Some(initializer) = initializer {
         initializer.run_here()?;
     }
+    let own = OwnWorker::new(state.map(Encoded::maker));
+    own.make_state()?;
     let mut pool = Pool::with(None, None, max_frame);
+    pool.phase.own = Some(Arc::new(own));
     pool.exits = exits;
     Ok(pool)
 }

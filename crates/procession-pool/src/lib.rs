@@ -87,6 +87,7 @@
 //! | finds that no worker can be started, or no initializer succeeds | `Broken`, with the reason | – |
 //! | runs in a worker that says what no worker says | `Protocol` | is killed and replaced |
 //! | has an option without meaning: a chunk, a buffer or a time of 0 | `InvalidOption` | – |
+//! | wants a [state](PoolBuilder::state) that its worker has not, or of another type | `InvalidOption` | serves on |
 //!
 //! The kinds are those of [`TaskErrorKind`]; the text of a
 //! [`TaskError`] is the whole story in one sentence.
@@ -146,6 +147,7 @@ mod then;
 mod until;
 mod waits;
 
+pub use procession_task::{MakeState, StateTask, WithState, with_state};
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 pub use procession_worker::{Output, OutputStream};
 pub use procession_worker::{cancelled, init, init_before_main};

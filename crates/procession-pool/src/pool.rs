@@ -16,6 +16,7 @@ use crate::builder::retry::RetryDefault;
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::exits::Exits;
+use crate::here::OwnWorker;
 use crate::result::AsyncResult;
 
 /// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
@@ -27,11 +28,15 @@ const TERMINATED: u8 = 2;
 
 /// How far a pool is in its life; what outlives the pool keeps a copy.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Phase(Arc<AtomicU8>);
+pub(crate) struct Phase {
+    at: Arc<AtomicU8>,
+    /// The worker that the caller of an inline pool is.
+    pub(crate) own: Option<Arc<OwnWorker>>,
+}
 
 impl Phase {
     pub(crate) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Acquire) == OPEN
+        self.at.load(Ordering::Acquire) == OPEN
     }
 }
 
@@ -302,10 +307,10 @@ impl Pool {
     pub fn close(&self) {
         let closed =
             self.phase
-                .0
+                .at
                 .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
-        if self.shared.is_none() && closed.is_ok() {
-            self.exits.run_here(&self.limits());
+        if let (Some(own), Ok(_)) = (&self.phase.own, closed) {
+            own.leave(&self.exits, &self.limits());
         }
         if let Some(shared) = self.ours() {
             shared.close();
@@ -329,7 +334,7 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn terminate(&self) {
-        self.phase.0.store(TERMINATED, Ordering::Release);
+        self.phase.at.store(TERMINATED, Ordering::Release);
         if let Some(shared) = self.ours() {
             shared.terminate();
         }

@@ -259,7 +259,7 @@ impl fmt::Debug for Descriptor {
 
 fn identity<F: Task<Args>, Args: Arguments>() -> Identity {
     Identity {
-        name: std::any::type_name::<F>(),
+        name: F::name(),
         output: std::any::type_name::<F::Output>(),
         fingerprint: image::fingerprint::<(F, Args, F::Output)>(),
     }

@@ -67,6 +67,8 @@ pub enum Stage {
     },
     /// The worker could not start, or its initializer failed.
     Start,
+    /// The function wants a state that is not there.
+    NoState,
 }
 
 /// A place in source code.
@@ -124,6 +126,7 @@ impl fmt::Display for Failure {
             Stage::PanicEncode => "panicked while encoding the result",
             Stage::EncodeResult | Stage::TooLarge { .. } => "cannot encode the result",
             Stage::Start => "cannot start",
+            Stage::NoState => "no state",
         })?;
         if let Some(location) = &self.location {
             write!(f, " at {location}")?;

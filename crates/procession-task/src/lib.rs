@@ -67,6 +67,7 @@ pub mod frame;
 mod image;
 pub mod message;
 pub mod record;
+pub mod state;
 pub mod task;
 
 pub use bytes::Bytes;
@@ -78,6 +79,7 @@ pub use message::{
     ArgBytes, Boot, CallSpec, FromWorker, MAGIC, PROTOCOL_VERSION, Role, ToWorker, WorkerLimits,
 };
 pub use record::{LogBatch, LogRecord};
+pub use state::{MakeState, StateTask, WithState, with_state};
 pub use task::{Arguments, Task};
 
 /// The example of the README is a test.

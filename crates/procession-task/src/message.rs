@@ -79,6 +79,8 @@ pub enum Role {
         max_frame: u64,
         /// Runs once, before the first call.
         initializer: Option<CallSpec>,
+        /// Makes the state that tasks are lent; runs after the initializer.
+        state: Option<CallSpec>,
         /// Set before anything of the user's runs.
         limits: WorkerLimits,
         /// Runs once, after the last call, when the worker was told to stop.

@@ -5,6 +5,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::failure::Failure;
+
 /// The parameters of a task as one tuple: `()`, `(A,)`, `(A, B)` and so on up to eight.
 ///
 /// ```
@@ -58,6 +60,19 @@ pub trait Task<Args>: Copy + Send + Sync + 'static {
 
     /// Calls the function in this process.
     fn call(&self, args: Args) -> Self::Output;
+
+    /// Whether everything is there that a call needs besides its arguments.
+    #[doc(hidden)]
+    #[inline]
+    fn check() -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The function's name.
+    #[doc(hidden)]
+    fn name() -> &'static str {
+        std::any::type_name::<Self>()
+    }
 }
 
 macro_rules! tasks {

@@ -61,12 +61,18 @@ fn boot_of_a_pool_worker() {
         segment_bytes: 4096,
         max_frame: 128,
         initializer: None,
+        state: None,
         limits: WorkerLimits::default(),
         exit_hook: None,
     };
     to_worker(
         &boot(plain),
-        &[&[0], &M, BOOT, &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0, 0]],
+        &[
+            &[0],
+            &M,
+            BOOT,
+            &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0, 0, 0],
+        ],
     );
 
     let call = CallSpec {
@@ -77,7 +83,8 @@ fn boot_of_a_pool_worker() {
     let with = Role::Pool {
         segment_bytes: 1,
         max_frame: 2,
-        initializer: Some(call),
+        initializer: Some(call.clone()),
+        state: Some(call),
         limits: WorkerLimits {
             memory: Some(300),
             cpu_seconds: Some(10),
@@ -96,7 +103,7 @@ fn boot_of_a_pool_worker() {
             &[0],
             &M,
             BOOT,
-            &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8],
+            &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8, 1, 31, 5, 0, 2, 7, 8],
             &[1, 0xac, 2, 1, 10, 10, 2, 0, 3],
             &[1, 32, 5, 1],
         ],
@@ -202,6 +209,7 @@ fn every_stage() {
             vec![6, 0xac, 2, 100],
         ),
         (Stage::Start, vec![7]),
+        (Stage::NoState, vec![8]),
     ];
     for (stage, bytes) in stages {
         let mut out = Vec::new();

@@ -55,6 +55,8 @@ pub struct WorkerSpec {
     pub index: usize,
     /// Runs before the first call.
     pub initializer: Option<EncodedCall>,
+    /// Makes the state that tasks are lent, after the initializer.
+    pub state: Option<EncodedCall>,
     /// Runs after the last call, if the worker ends in good order.
     pub exit_hook: Option<EncodedCall>,
     /// Variables to set (`Some`) or remove (`None`).
@@ -177,6 +179,7 @@ impl Worker {
         let layout = Layout::new(&Arc::new(segment))?;
         let mut packing = Packing::new(&spec.name, fds);
         let initializer = packing.call(spec.initializer.as_ref())?;
+        let state = packing.call(spec.state.as_ref())?;
         let exit_hook = packing.call(spec.exit_hook.as_ref())?;
         let (calls, replies) = layout.parent_ends()?;
         layout.set(link::WANTED, wanted(spec));
@@ -189,6 +192,7 @@ impl Worker {
                 segment_bytes: SEGMENT_BYTES as u64,
                 max_frame: spec.max_frame as u64,
                 initializer,
+                state,
                 limits: limits.clone(),
                 exit_hook,
             },

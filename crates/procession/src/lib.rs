@@ -97,7 +97,7 @@
 //! | `Broken` | no process could be started for it: a failing initializer, a missing `init`, another build |
 //! | `Spawn` | a process could not be waited for, or the handle is a forked copy |
 //! | `Protocol` | the other process broke the protocol and was killed |
-//! | `InvalidOption` | an option has no meaning, such as a chunk of no items or a time limit of zero |
+//! | `InvalidOption` | an option has no meaning, such as a chunk of no items or a time limit of zero; or the task wants a [state](PoolBuilder::state) that is not there |
 //!
 //! What does not concern one call, such as making a pool or joining one, ends in an [`Error`].
 //!
@@ -148,6 +148,7 @@ pub use procession_worker::ExitStatus;
 pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId, WorkerDeath};
 
 pub use procession_task::{Arguments, Bytes, Task};
+pub use procession_task::{MakeState, StateTask, WithState, with_state};
 
 pub mod prelude;
 pub mod worker;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
+use procession_task::state::Maker;
 use procession_task::task::{Arguments, Task};
 use procession_worker::handle::EncodedCall;
 use procession_worker::{Error, TaskError};
@@ -46,6 +47,11 @@ impl Encoded {
             self.task.fingerprint(),
             Arc::clone(&self.args),
         )
+    }
+
+    /// As it makes state in this thread, for an inline pool.
+    pub(super) fn maker(&self) -> Maker {
+        Maker::new(self.task.descriptor(), Arc::clone(&self.args))
     }
 
     /// Runs it in this thread, for an inline pool. One that returns `Err` has failed as one that panics has.

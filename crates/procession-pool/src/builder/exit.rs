@@ -24,8 +24,8 @@ impl PoolBuilder {
     /// A worker ends in good order when the pool was closed and nothing is left to do, or when it makes way for another one:
     /// never in [`terminate`](crate::Pool::terminate), in drop, or by a death. It has
     /// [`exit_timeout`](PoolBuilder::exit_timeout) for it. A panic, a death and a time-out in it are errors among the results;
-    /// the pool's end does not wait for more. An inline pool runs it in the caller, in the first
-    /// [`close`](crate::Pool::close).
+    /// the pool's end does not wait for more. With [state](PoolBuilder::state), it may be
+    /// [`with_state(f)`](crate::with_state). An inline pool runs it in the caller, in the first [`close`](crate::Pool::close).
     ///
     /// ```
     /// # procession_worker::init();

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use procession_task::failure::Stage;
 use procession_worker::handle::Bell;
 use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Seen;
@@ -203,8 +204,10 @@ impl Driver {
                     }
                 }
                 Some(News::StartFailed(failure)) => {
-                    let error = TaskError::from_failure("initializer", failure);
-                    seat.start_failure = Some(error.to_string());
+                    seat.start_failure = Some(match failure.stage {
+                        Stage::Start => failure.message,
+                        _ => TaskError::from_failure("initializer", failure).to_string(),
+                    });
                 }
                 Some(News::Exits(said)) => self.parts.leaving.said(said),
                 Some(News::Logs(batch)) => self.logged(slot, shared, batch),

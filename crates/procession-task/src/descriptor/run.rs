@@ -28,6 +28,7 @@ pub(super) fn run<F: Task<Args>, Args: Arguments>(
 ) -> Outcome {
     guarded(output, &mut |step, output| {
         let args: Args = decode(input, limits).map_err(|e| Failure::decode_args(&e))?;
+        F::check()?;
         step.set(Step::Run);
         let result = image::materialise::<F>().call(args);
         step.set(Step::Encode);

@@ -108,7 +108,7 @@ fn failed(control: &Socket, failure: &Failure) -> i32 {
         // The panic hook has printed message and location.
         Stage::Run | Stage::PanicDecode | Stage::PanicEncode => EXIT_PANIC,
         Stage::UnknownTask | Stage::DecodeArgs | Stage::Start => EXIT_PROTOCOL,
-        Stage::EncodeResult | Stage::TooLarge { .. } => 1,
+        Stage::EncodeResult | Stage::TooLarge { .. } | Stage::NoState => 1,
     };
     if code != EXIT_PANIC {
         say(&format!(

@@ -57,7 +57,8 @@ pub enum TaskErrorKind {
     Protocol,
     /// No process could be started for it, or it could not be waited for.
     Spawn,
-    /// An option of the call has no meaning, such as a chunk of no items; nothing was sent.
+    /// An option of the call has no meaning, such as a chunk of no items, or the function wants a state that its worker has
+    /// not; it did not run.
     InvalidOption,
 }
 
@@ -126,6 +127,7 @@ impl TaskError {
             Stage::EncodeResult => TaskErrorKind::EncodeResult,
             Stage::TooLarge { .. } => TaskErrorKind::TooLarge,
             Stage::Start => TaskErrorKind::Broken,
+            Stage::NoState => TaskErrorKind::InvalidOption,
         };
         let during = match failure.stage {
             Stage::PanicDecode => Some("decoding the arguments of"),

@@ -13,6 +13,7 @@ use procession_task::codec::Limits;
 use procession_task::descriptor::{Descriptor, resolve};
 use procession_task::failure::{Failure, Stage, panic};
 use procession_task::message::{Boot, CallSpec, FromWorker, Role};
+use procession_task::state;
 
 use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_arguments};
 use crate::hold;
@@ -21,11 +22,14 @@ use crate::link::{self, Layout};
 use super::leave::ExitHook;
 use super::{Server, said, words};
 
+/// Under which number a worker keeps its state: the one of a thread that no inline pool uses.
+const OWN_STATE: u64 = 0;
+
 /// What [`crate::boot`] hands over: everything the parent sent, checked.
 pub(crate) struct Pooled {
     pub(crate) control: Socket,
     pub(crate) boot: Boot,
-    /// The segment, then the arguments of the initializer and of the exit hook that were too long for the message.
+    /// The segment, then the arguments of the initializer, of the state and of the exit hook that were too long for the message.
     pub(crate) fds: Vec<OwnedFd>,
 }
 
@@ -36,6 +40,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         segment_bytes,
         max_frame,
         initializer,
+        state,
         limits: held,
         exit_hook,
     } = boot.role
@@ -65,6 +70,9 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let started = hold::hold(&held, &layout).and_then(|()| {
         if let Some(spec) = &initializer {
             initialize(spec, &mut fds, &limits)?;
+        }
+        if let Some(spec) = &state {
+            make_state(spec, &mut fds, &limits)?;
         }
         let receive = |spec| ExitHook::receive(spec, &mut fds, &limits);
         exit_hook.as_ref().map(receive).transpose()
@@ -102,12 +110,34 @@ fn initialize(
     fds: &mut std::vec::IntoIter<OwnedFd>,
     limits: &Limits,
 ) -> Result<(), Failure> {
-    let args = call_arguments(spec, fds, limits)?;
-    let descriptor = resolve(spec.offset, spec.fingerprint)
-        .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+    let (descriptor, args) = receive(spec, fds, limits)?;
     let mut output = Vec::new();
     descriptor.call(&args, &mut output, limits)?;
     reported_error(descriptor, &output)
+}
+
+/// Makes what tasks are lent, in the thread that runs them.
+fn make_state(
+    spec: &CallSpec,
+    fds: &mut std::vec::IntoIter<OwnedFd>,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let (descriptor, args) = receive(spec, fds, limits)?;
+    let maker = state::Maker::new(descriptor, Arc::new(args));
+    let made = state::within(OWN_STATE, Some(&maker)).make();
+    made.map_err(|failure| Failure::new(Stage::Start, failure.message))
+}
+
+/// Takes a call out of the orders.
+pub(super) fn receive(
+    spec: &CallSpec,
+    fds: &mut std::vec::IntoIter<OwnedFd>,
+    limits: &Limits,
+) -> Result<(&'static Descriptor, Vec<u8>), Failure> {
+    let args = call_arguments(spec, fds, limits)?;
+    let descriptor = resolve(spec.offset, spec.fingerprint)
+        .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+    Ok((descriptor, args))
 }
 
 /// An initializer that returns `Err` has failed as one that panics has.

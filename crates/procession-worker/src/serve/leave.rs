@@ -4,12 +4,14 @@ use std::os::fd::OwnedFd;
 
 use procession_os::socket::Socket;
 use procession_task::codec::Limits;
-use procession_task::descriptor::{Descriptor, resolve};
+use procession_task::descriptor::Descriptor;
 use procession_task::failure::{Failure, Stage};
 use procession_task::message::{CallSpec, FromWorker};
+use procession_task::state;
 
 use super::Server;
-use crate::boot::{call_arguments, hand_over};
+use super::enter::receive;
+use crate::boot::hand_over;
 
 /// A call to make before the exit.
 pub(super) struct ExitHook {
@@ -24,9 +26,7 @@ impl ExitHook {
         fds: &mut std::vec::IntoIter<OwnedFd>,
         limits: &Limits,
     ) -> Result<ExitHook, Failure> {
-        let args = call_arguments(spec, fds, limits)?;
-        let descriptor = resolve(spec.offset, spec.fingerprint)
-            .map_err(|e| Failure::new(Stage::UnknownTask, e.to_string()))?;
+        let (descriptor, args) = receive(spec, fds, limits)?;
         Ok(ExitHook { descriptor, args })
     }
 
@@ -49,6 +49,8 @@ impl Server {
         if let Some(hook) = self.exit_hook.take() {
             hook.run(&self.control, &self.limits);
         }
+        // What it kept is closed as a value that goes out of scope, before the runtime ends.
+        state::end();
         // Also what threads have said since the last item.
         self.said.item_over();
         std::process::exit(0)
