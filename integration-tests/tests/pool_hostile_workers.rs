@@ -101,6 +101,16 @@ fn a_worker_that_replies_unasked() {
     }
 }
 
+/// FAULTS 54
+#[test]
+fn a_worker_that_rings_without_end() {
+    let text = first_error(16);
+    assert!(
+        text.starts_with("Protocol: ") && text.contains("wake flood: it rings without being asked"),
+        "{text}"
+    );
+}
+
 /// FAULTS 55
 #[test]
 fn a_worker_that_sends_descriptors() {

@@ -11,6 +11,7 @@ mod orders;
 mod output;
 mod replies;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
@@ -140,6 +141,8 @@ pub struct Worker {
     /// How many of the newest of them are not published yet.
     unpublished: usize,
     inbox: Vec<u8>,
+    /// Bells of the pool's own thread that were asked for and have not rung; negative: rung without being asked for.
+    bells_due: Cell<i64>,
     /// Its captured outputs, if any is.
     outputs: Option<Box<Outputs>>,
     limits: WorkerLimits,
@@ -225,6 +228,7 @@ impl Worker {
             ends: VecDeque::new(),
             unpublished: 0,
             inbox: Vec::new(),
+            bells_due: Cell::new(0),
             outputs,
             limits,
             spent: None,
@@ -259,7 +263,7 @@ impl Worker {
             Err(e) => return Some(News::Broken(e.to_string())),
         };
         Some(match FromWorker::decode(&packet) {
-            Ok(FromWorker::Bell) => News::Bell,
+            Ok(FromWorker::Bell) => self.rang(),
             Ok(hello @ FromWorker::Hello { .. }) if !self.greeted => {
                 self.greeted = true;
                 match start::check_hello(&hello, self.nonce) {

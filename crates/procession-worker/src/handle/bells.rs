@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use procession_os::words::Words;
 
-use super::Worker;
+use super::{News, Worker};
 use crate::link::{self, Bell};
+
+/// Bells that nobody asked for before a worker counts as one that only wants to keep its parent awake.
+const MOST_UNASKED: i64 = 1_000;
 
 impl Worker {
     /// Asks to be told: see [`Bell`]. Before calls are published this needs no fence.
@@ -15,6 +18,20 @@ impl Worker {
             .header
             .at(link::BELL)
             .store(bell.word(at), Ordering::Release);
+        if bell == Bell::Loop {
+            self.bells_due.set(self.bells_due.get().saturating_add(1));
+        }
+    }
+
+    /// It rang for the pool's own thread. An honest worker does so at most once for each time it was asked, so one that
+    /// rings much oftener only keeps the thread busy.
+    pub(super) fn rang(&self) -> News {
+        let due = self.bells_due.get().saturating_sub(1);
+        self.bells_due.set(due);
+        if due < -MOST_UNASKED {
+            return News::Broken("wake flood: it rings without being asked".into());
+        }
+        News::Bell
     }
 
     /// What was asked and not yet answered.
