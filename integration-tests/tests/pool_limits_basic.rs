@@ -151,10 +151,11 @@ fn stopped_worker_times_out() {
             let me = rustix::process::getpid();
             rustix::process::kill_process(me, Signal::STOP).unwrap();
         };
-        error_of(
+        let error = error_of(
             pool.call(stop).timeout(LIMIT).apply(()),
             TaskErrorKind::TimedOut,
         );
+        assert!(error.to_string().contains("was stopped (T)"), "{error}");
         assert_usable(&pool);
         finish(pool);
     });

@@ -101,6 +101,16 @@ fn waiting_for_no_handles_ends_at_once() {
         assert!(wait_all::<u64>(&[], None));
         assert_eq!(as_completed::<u64>(Vec::new()).count(), 0);
         assert_eq!(as_completed_timeout::<u64>(Vec::new(), LONG).count(), 0);
+        // Several handles of equal calls are several: each is yielded once.
+        let pool = warm(1);
+        let twice = vec![
+            pool.apply_async(sleep_ms, (1,)),
+            pool.apply_async(sleep_ms, (1,)),
+        ];
+        let mut indices: Vec<_> = as_completed(twice).map(|(index, _)| index).collect();
+        indices.sort_unstable();
+        assert_eq!(indices, [0, 1]);
+        finish(pool);
     });
 }
 

@@ -332,7 +332,14 @@ impl Effects for Parts {
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
         self.trace_timed_out(job, item, by);
         let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
-        let who = worker.map(|w| format!("worker {} ({:?}) is ended", w.pid(), w.name()));
+        let who = worker.map(|w| {
+            let stopped = if w.is_stopped() {
+                "was stopped (T) and "
+            } else {
+                ""
+            };
+            format!("worker {} ({:?}) {stopped}is ended", w.pid(), w.name())
+        });
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
         let (ran, limit) = (

@@ -118,15 +118,23 @@ impl Worker {
     ///
     /// False also where `/proc` does not say.
     pub fn is_ending(&self) -> bool {
+        self.stat(6)
+            .and_then(|flags| flags.parse().ok())
+            .is_some_and(|flags: u64| flags & EXITING != 0)
+    }
+
+    /// Whether somebody has stopped the process, by a signal or a debugger. False also where `/proc` does not say.
+    pub fn is_stopped(&self) -> bool {
+        self.stat(0)
+            .is_some_and(|state| state == "T" || state == "t")
+    }
+
+    /// A field of the process's state as the kernel tells it, counted from the first after its name.
+    fn stat(&self, field: usize) -> Option<String> {
         // The number is the worker's: it is not reaped.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.pid()));
-        stat.is_ok_and(|stat| {
-            let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-            let flags = after_name.split_whitespace().nth(6);
-            flags
-                .and_then(|flags| flags.parse().ok())
-                .is_some_and(|flags: u64| flags & EXITING != 0)
-        })
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.pid())).ok()?;
+        let (_, after_name) = stat.rsplit_once(')')?;
+        after_name.split_whitespace().nth(field).map(String::from)
     }
 
     /// Kills the worker and its process group.
