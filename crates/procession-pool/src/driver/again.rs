@@ -122,6 +122,18 @@ impl Parts {
 }
 
 impl JobData {
+    /// The error with what is known of the item.
+    pub(super) fn dress(&self, error: TaskError, item: u32) -> TaskError {
+        let mut error = error.with_id(self.id);
+        if self.is_map() {
+            error = error.with_item(self.base.wrapping_add(item) as usize);
+        }
+        match self.attempt(item) {
+            1 => error,
+            attempts => error.with_attempts(attempts),
+        }
+    }
+
     /// Which attempt of the item this is, from 1.
     pub(super) fn attempt(&self, item: u32) -> u32 {
         let again = self.again.as_deref();

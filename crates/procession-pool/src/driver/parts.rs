@@ -18,7 +18,7 @@ use super::accounts::{Account, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
 pub(crate) use super::payload::{Payload, Segment};
-use super::story::Story;
+use super::story::{Story, ended};
 use super::trace::Trace;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
@@ -50,18 +50,6 @@ impl JobData {
 
     pub(super) fn error(&self, kind: TaskErrorKind, item: u32) -> TaskError {
         self.dress(TaskError::new(kind, self.task.name()), item)
-    }
-
-    /// The error with what is known of the item.
-    pub(super) fn dress(&self, error: TaskError, item: u32) -> TaskError {
-        let mut error = error.with_id(self.id);
-        if self.is_map() {
-            error = error.with_item(self.base.wrapping_add(item) as usize);
-        }
-        match self.attempt(item) {
-            1 => error,
-            attempts => error.with_attempts(attempts),
-        }
     }
 
     pub(super) fn fail(&self, item: u32, error: TaskError) -> Told {
@@ -332,14 +320,7 @@ impl Effects for Parts {
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
         self.trace_timed_out(job, item, by);
         let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
-        let who = worker.map(|w| {
-            let stopped = if w.is_stopped() {
-                "was stopped (T) and "
-            } else {
-                ""
-            };
-            format!("worker {} ({:?}) {stopped}is ended", w.pid(), w.name())
-        });
+        let who = worker.map(ended);
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
         let (ran, limit) = (

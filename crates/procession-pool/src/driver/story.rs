@@ -1,5 +1,6 @@
 //! Why a worker ended, for the errors of what it was running. It must never find that out: `seats` does.
 
+use procession_worker::handle::Worker;
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, WorkerDeath};
 
 /// The end of a worker.
@@ -31,4 +32,18 @@ impl Story {
             None => error,
         }
     }
+}
+
+/// What becomes of a worker whose task overran.
+pub(super) fn ended(worker: &Worker) -> String {
+    let stopped = if worker.is_stopped() {
+        "was stopped (T) and "
+    } else {
+        ""
+    };
+    format!(
+        "worker {} ({:?}) {stopped}is ended",
+        worker.pid(),
+        worker.name()
+    )
 }
