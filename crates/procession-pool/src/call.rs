@@ -4,17 +4,16 @@ use std::cell::Cell as StdCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
-use procession_task::frame;
 use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
-use crate::cell::{Cell, Raw};
+use crate::broadcast::{Mentions, with_mentions};
+use crate::cell::Cell;
 use crate::core::JobSpec;
 use crate::describe::Describe;
-use crate::driver::{Shared, Submission, parts::KEEP_SPARE, parts::Payload, payload_of, single};
+use crate::driver::{Shared, Submission, parts::KEEP_SPARE, payload_of, single};
 use crate::map::encode_error;
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Source};
@@ -131,22 +130,20 @@ impl<'p, F: Copy> Call<'p, F> {
             Ok(terms) => terms,
             Err(error) => return Source::ready(Err(error), task.name()),
         };
-        let limits = self.pool.limits();
+        let encoding = self.pool.encoding();
         let mut item = SCRATCH.take();
         item.clear();
-        let encoded = frame::push_item(&mut item, |out| codec::encode(args, out, &limits));
+        let mut mentions = None;
+        let encoded = encoding.push(args, &mut item, &mut mentions);
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
                 None => match admission.refused_inline(self.pool.is_open(), task) {
                     Some(refused) => refused,
-                    None => self.run_inline(task, &item, &limits),
+                    None => self.run_inline(task, &item, &mentions),
                 },
                 Some(shared) => {
-                    let payload = match Raw::short(&item) {
-                        Some(raw) => Payload::Short(raw),
-                        None => payload_of(std::mem::take(&mut item)),
-                    };
+                    let payload = payload_of(&mut item, mentions);
                     let submission = Submission {
                         task,
                         payload,
@@ -194,9 +191,11 @@ impl<'p, F: Copy> Call<'p, F> {
         }
     }
 
-    fn run_inline(&self, task: TaskRef, item: &[u8], limits: &Limits) -> Source {
+    fn run_inline(&self, task: TaskRef, item: &[u8], mentions: &Mentions) -> Source {
         let Pool { phase, retry, .. } = self.pool;
-        let outcome = self.retry.run_here(retry.times, phase, task, item, limits);
+        let limits = self.pool.limits();
+        let run = || self.retry.run_here(retry.times, phase, task, item, &limits);
+        let outcome = with_mentions(mentions, run);
         Source {
             max_frame: self.pool.max_frame,
             ..Source::ready(outcome, task.name())

@@ -21,6 +21,7 @@ mod patience;
 mod payload;
 mod room;
 mod seats;
+mod shares;
 mod shutdown;
 mod story;
 pub(crate) mod stream;
@@ -36,6 +37,7 @@ use procession_worker::TaskId;
 use procession_worker::handle::{WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
+use crate::broadcast::Mentions;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
@@ -47,7 +49,7 @@ use bells::Flush;
 use burst::BurstClock;
 use listeners::Listeners;
 pub(crate) use listeners::Note;
-use parts::{JobData, Parts, Payload, Segment};
+use parts::{JobData, Mentioning, Parts, Payload, Segment};
 pub(crate) use patience::Patience;
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
@@ -75,6 +77,7 @@ pub(crate) struct Shared {
     /// Where the workers' log records go.
     #[cfg(feature = "log")]
     logs: Arc<crate::logs::Logs>,
+    gone: shares::Gone,
     #[cfg(test)]
     fault: fault::Fault,
     owner: u32,
@@ -185,6 +188,7 @@ impl Shared {
             output: None,
             #[cfg(feature = "log")]
             logs: Arc::default(),
+            gone: shares::Gone::default(),
             #[cfg(test)]
             fault: fault::Fault::default(),
             owner: std::process::id(),
@@ -336,11 +340,16 @@ impl Driver {
     }
 }
 
-/// One item, with the length before it as calls carry it.
-pub(crate) fn payload_of(item: Vec<u8>) -> Payload {
-    match Raw::short(&item) {
-        Some(raw) => Payload::Short(raw),
-        None => Payload::Long(Arc::new(item)),
+/// One item, with the length before it as calls carry it, and the shared values in it. A short one leaves its buffer.
+#[inline]
+pub(crate) fn payload_of(item: &mut Vec<u8>, mentions: Mentions) -> Payload {
+    match (mentions, Raw::short(item)) {
+        (None, Some(raw)) => Payload::Short(raw),
+        (None, None) => Payload::Long(Arc::new(std::mem::take(item))),
+        (mentions, _) => Payload::Mentioning(Box::new(Mentioning {
+            item: Arc::new(std::mem::take(item)),
+            mentions,
+        })),
     }
 }
 

@@ -133,7 +133,7 @@ impl<F: Copy> Call<'_, F> {
             Ok(plan) => {
                 let described = plan.described.clone();
                 let items = items.into_iter().map(|item| (item,));
-                let input = Input::new(items, plan.task.name(), self.pool.limits(), described);
+                let input = Input::new(items, plan.task.name(), self.pool.encoding(), described);
                 Stream::new(Box::new(input), plan, order, self.pool)
             }
             Err(e) => Stream::failed(e, std::any::type_name::<F>()),

@@ -115,6 +115,7 @@
 
 #[cfg(feature = "indicatif")]
 mod bar;
+mod broadcast;
 mod builder;
 mod call;
 mod callbacks;
@@ -152,6 +153,7 @@ pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId
 pub use procession_worker::{Output, OutputStream};
 pub use procession_worker::{cancelled, init, init_before_main};
 
+pub use broadcast::{Shared, SharedBytes};
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::{Call, CallProgress};
 pub use events::{Event, Events};

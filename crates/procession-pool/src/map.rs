@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use procession_task::codec::{self, CodecErrorKind, Limits};
-use procession_task::frame;
+use procession_task::codec::{CodecError, CodecErrorKind};
 use procession_task::task::Arguments;
 use procession_worker::handle::Replies;
 use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
+use crate::broadcast::{Encoding, Mentions};
 use crate::cell::Arrived;
 use crate::describe::Described;
 use crate::driver::parts::Segment;
@@ -26,9 +26,10 @@ const PORTION_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Encoder {
     name: &'static str,
-    limits: Limits,
+    encoding: Encoding,
     bytes: Vec<u8>,
     starts: Vec<u32>,
+    mentions: Mentions,
     first: u32,
     portion: u32,
     largest: u32,
@@ -41,12 +42,13 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(name: &'static str, limits: Limits) -> Encoder {
+    pub(crate) fn new(name: &'static str, encoding: Encoding) -> Encoder {
         Encoder {
             name,
-            limits,
+            encoding,
             bytes: Vec::new(),
             starts: vec![0],
+            mentions: None,
             first: 0,
             portion: FIRST_PORTION,
             largest: LARGEST_PORTION,
@@ -71,8 +73,10 @@ impl Encoder {
 
     /// Adds an item; true when a portion is full.
     pub(crate) fn push<A: Arguments>(&mut self, args: &A) -> bool {
-        let limits = self.limits;
-        match frame::push_item(&mut self.bytes, |out| codec::encode(args, out, &limits)) {
+        let encoded = self
+            .encoding
+            .push(args, &mut self.bytes, &mut self.mentions);
+        match encoded {
             Ok(()) => self
                 .starts
                 .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)),
@@ -108,6 +112,7 @@ impl Encoder {
             first: self.first - items,
             bytes: Arc::new(std::mem::replace(&mut self.bytes, bytes)),
             starts: std::mem::replace(&mut self.starts, starts),
+            mentions: self.mentions.take(),
         };
         (segment, items)
     }
@@ -123,7 +128,7 @@ impl Encoder {
 }
 
 /// The error of arguments that cannot be encoded.
-pub(crate) fn encode_error(name: &'static str, e: &codec::CodecError) -> TaskError {
+pub(crate) fn encode_error(name: &'static str, e: &CodecError) -> TaskError {
     let kind = match e.kind() {
         CodecErrorKind::TooLarge { .. } => TaskErrorKind::TooLarge,
         _ => TaskErrorKind::EncodeArgs,

@@ -11,6 +11,7 @@ use procession_task::task::Task;
 use procession_worker::{Error, TaskError};
 use serde::de::DeserializeOwned;
 
+use crate::broadcast::Encoding;
 use crate::builder::PoolBuilder;
 use crate::builder::retry::RetryDefault;
 use crate::call::Call;
@@ -37,6 +38,11 @@ pub(crate) struct Phase {
 impl Phase {
     pub(crate) fn is_open(&self) -> bool {
         self.at.load(Ordering::Acquire) == OPEN
+    }
+
+    /// What tells this pool from every other one, by its address, while somebody keeps it.
+    pub(crate) fn mark(&self) -> &Arc<AtomicU8> {
+        &self.at
     }
 }
 
@@ -446,6 +452,13 @@ impl Pool {
         Limits {
             max_bytes: self.max_frame,
             ..Limits::default()
+        }
+    }
+
+    pub(crate) fn encoding(&self) -> Encoding {
+        Encoding {
+            limits: self.limits(),
+            pool: Arc::as_ptr(self.phase.mark()).addr(),
         }
     }
 

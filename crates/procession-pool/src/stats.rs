@@ -87,6 +87,9 @@ pub struct PoolStats {
     /// The slowest items so far, the slowest first: at most ten. Those that were ended at a time limit, or ended their worker,
     /// are among them.
     pub slowest: Vec<SlowTask>,
+    /// Values of [`Pool::broadcast`](crate::Pool::broadcast) sent to workers: one for each value and each worker, replacements
+    /// included, that was given a call with it.
+    pub shares_sent: u64,
     /// Every place for a worker, in order.
     pub workers: Vec<WorkerStats>,
 }

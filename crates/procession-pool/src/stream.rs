@@ -18,6 +18,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, now_ns};
 use serde::de::DeserializeOwned;
 
+use crate::broadcast::with_mentions;
 use crate::call::forked;
 use crate::cell::{Arrived, Cell, Raw};
 use crate::core::Terms;
@@ -250,9 +251,11 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
                 let limits = self.source.limits();
-                let ran = self
-                    .retry
-                    .run_here(0, phase, *task, &segment.bytes, &limits);
+                let run = || {
+                    self.retry
+                        .run_here(0, phase, *task, &segment.bytes, &limits)
+                };
+                let ran = with_mentions(&segment.mentions, run);
                 let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
                 match outcome {
                     Ok(value) => self.resolve_value(first, value),

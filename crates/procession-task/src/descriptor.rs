@@ -143,6 +143,20 @@ impl fmt::Debug for TaskRef {
     }
 }
 
+/// A hash of a type: the same in every process of this program, and in no other build of it.
+///
+/// ```
+/// use procession_task::descriptor::type_fingerprint;
+///
+/// assert_eq!(type_fingerprint::<Vec<u8>>(), type_fingerprint::<Vec<u8>>());
+/// assert_ne!(type_fingerprint::<Vec<u8>>(), type_fingerprint::<Vec<i8>>());
+/// ```
+#[inline]
+#[must_use]
+pub fn type_fingerprint<T: ?Sized>() -> u64 {
+    image::fingerprint::<T>()
+}
+
 /// Finds the descriptor another process of this program named.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub const MAGIC: u64 = 0x7072_6f63_6573_7300;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "one is made for each start, and the large one is the only one sent"
+    reason = "each is encoded where it is made, and none is kept"
 )]
 pub enum ToWorker {
     /// The first message, and the only one before the worker's `Hello`.
@@ -37,6 +37,18 @@ pub enum ToWorker {
     Cancel {
         /// Which call.
         seq: u64,
+    },
+    /// A value for any number of calls: it comes before the first of them.
+    Share {
+        /// What calls name it by.
+        id: u64,
+        /// Its encoding. In a descriptor it is sealed against writing.
+        value: ArgBytes,
+    },
+    /// No call will name these values any more.
+    Forget {
+        /// Which of those that were shared.
+        ids: Vec<u64>,
     },
 }
 

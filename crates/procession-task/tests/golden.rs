@@ -130,6 +130,15 @@ fn cancel() {
 }
 
 #[test]
+fn shared_values() {
+    let share = |value| ToWorker::Share { id: 300, value };
+    to_worker(&share(ArgBytes::Inline(vec![9])), &[&[2, 0xac, 2, 0, 1, 9]]);
+    to_worker(&share(ArgBytes::Descriptor), &[&[2, 0xac, 2, 1]]);
+    let forget = ToWorker::Forget { ids: vec![300, 1] };
+    to_worker(&forget, &[&[3, 2, 0xac, 2, 1]]);
+}
+
+#[test]
 fn hello_ready_bell() {
     let hello = FromWorker::Hello {
         magic: MAGIC,

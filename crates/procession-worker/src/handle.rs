@@ -10,6 +10,7 @@ mod ending;
 mod orders;
 mod output;
 mod replies;
+mod shares;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ pub use self::orders::{EncodedCall, ExitValue};
 pub use self::output::Line;
 use self::output::Outputs;
 pub use self::replies::{Replies, reply_frame};
+pub use self::shares::{Delivered, Parcel, next_id};
 use crate::error::Error;
 use crate::hold;
 pub use crate::link::Bell;
@@ -154,6 +156,7 @@ pub struct Worker {
     /// When it was told to end in good order, until what its exit hook returned has come.
     exit_due: Option<u64>,
     log_level: u8,
+    shares: shares::Shares,
 }
 
 impl fmt::Debug for Worker {
@@ -236,6 +239,7 @@ impl Worker {
             has_exit_hook: spec.exit_hook.is_some(),
             exit_due: None,
             log_level: spec.log_level,
+            shares: shares::Shares::default(),
         })
     }
 

@@ -71,6 +71,8 @@ pub mod nap;
 mod output;
 mod process;
 mod serve;
+#[doc(hidden)]
+pub mod shares;
 mod start;
 #[doc(hidden)]
 pub mod watch;

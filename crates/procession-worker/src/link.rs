@@ -60,6 +60,9 @@ pub(crate) const FATAL_NOTE: usize = 208;
 pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;
 /// 1: the worker aborted for want of memory. Only a worker with a memory limit writes it.
 pub(crate) const OUT_OF_MEMORY: usize = 212;
+/// How many messages the parent has sent after the orders; the worker compares it with what it has heard, for every frame.
+/// Beside the fatal note, which nobody writes while calls run.
+pub(crate) const TOLD: usize = 216;
 /// The task whose owner wants it no more: written by the parent, compared by the worker with the one it runs. In a line
 /// of its own, because the worker looks at it for every frame.
 pub(crate) const CANCEL: usize = 224;

@@ -2,13 +2,13 @@
 //!
 //! It runs one call at a time, in the order of the ring, and must never return to the program's `main`.
 
+use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 
 use procession_os::clock::monotonic_ns;
 use procession_os::doorbell::Sleeper;
 use procession_os::prologue;
 use procession_os::ring::{Consumer, Producer};
-use procession_os::socket::Socket;
 use procession_task::codec::Limits;
 use procession_task::descriptor::{Descriptor, resolve};
 use procession_task::failure::{Failure, Stage};
@@ -19,6 +19,7 @@ use crate::link::{self, Layout, TAG_CALL, TAG_STOP};
 
 mod account;
 mod bells;
+mod control;
 mod enter;
 #[cfg(feature = "log")]
 mod forward;
@@ -28,6 +29,7 @@ mod said;
 mod words;
 
 use account::Clock;
+use control::Control;
 pub(crate) use enter::{Pooled, run};
 pub(crate) use words::{cannot_unwind, is_cancelled};
 
@@ -39,8 +41,8 @@ struct Server {
     layout: Layout,
     calls: Consumer,
     replies: Producer,
-    control: Socket,
-    /// Sleeps until there are calls.
+    control: Rc<Control>,
+    /// Sleeps until there are calls, or the parent says something else.
     sleeper: Sleeper,
     /// Sleeps until there is room for replies.
     room: Sleeper,
@@ -57,7 +59,7 @@ struct Server {
 impl Server {
     fn new(
         layout: Layout,
-        control: Socket,
+        control: Rc<Control>,
         mut calls: Consumer,
         replies: Producer,
         limits: Limits,
@@ -127,6 +129,9 @@ impl Server {
         let Some((head, items)) = CallHeader::split(frame) else {
             prologue::exit_now(EXIT_PROTOCOL);
         };
+        if self.control.has_news() {
+            self.control.hear();
+        }
         let begun = self.clock.now;
         // Whoever sees the task sees its start.
         self.layout.set(link::ITEM, u64::from(head.first));

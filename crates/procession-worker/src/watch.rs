@@ -21,12 +21,21 @@ const OUTPUT_BIT: u64 = 1 << 62;
 pub enum Seen {
     /// The worker added under this key has ended: its pidfd is readable.
     Ended(u64),
-    /// The worker added under this key has something on its control socket.
+    /// The worker added under this key has something on its control socket, or room there if that was asked for.
     Control(u64),
     /// The worker added under this key has written to a captured output.
     Output(u64),
     /// [`Watch::notify`] was called.
     Notified,
+}
+
+/// Whether somebody waits for room on a control socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Something has yet to be said.
+    Wanted,
+    /// Everything is said.
+    Enough,
 }
 
 /// One epoll instance over the workers of a pool.
@@ -121,6 +130,17 @@ impl Watch {
         for pipe in worker.ended_output_fds() {
             let _ = epoll::delete(&self.epoll, pipe);
         }
+    }
+
+    /// Whether room on a worker's control socket is to be seen as well.
+    pub fn look_for_room(&self, worker: &Worker, key: u64, wanted: Room) {
+        let flags = match wanted {
+            Room::Wanted => epoll::EventFlags::IN | epoll::EventFlags::OUT,
+            Room::Enough => epoll::EventFlags::IN,
+        };
+        // Refused only when the socket is watched no longer: the worker ends.
+        let data = epoll::EventData::new_u64(key);
+        let _ = epoll::modify(&self.epoll, worker.control_fd(), data, flags);
     }
 
     /// Stops watching a worker's control socket, which would be readable for ever once closed.

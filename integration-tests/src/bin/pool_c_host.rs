@@ -165,6 +165,10 @@ fn forks() {
         ),
         (0, 0)
     );
+    let sharing = Pool::new(1).unwrap();
+    let shared = sharing.broadcast(vec![7u8; 100_000]).unwrap();
+    let len = |shared: procession::Shared<Vec<u8>>| shared.len();
+    assert_eq!(sharing.apply(len, (shared.clone(),)).unwrap(), 100_000);
     for how in ["uses", "drops", "exits"] {
         let handle = pool.apply_async(sleeps, ());
         // SAFETY: the copy runs this thread alone; it calls nothing but the library under test.
@@ -175,11 +179,17 @@ fn forks() {
                     let closed = |one: Result<u32, procession::TaskError>| {
                         one.is_err_and(|error| error.kind() == TaskErrorKind::Closed)
                     };
+                    let refused = sharing.broadcast(1u8).is_err_and(|error| error.is_forked());
                     let rest = lazy.map(closed).chain(lazy_too.map(closed));
-                    is_inert(&pool, handle) && rest.collect::<Vec<_>>() == [true; 4]
+                    refused
+                        && shared.len() == 100_000
+                        && is_inert(&pool, handle)
+                        && rest.collect::<Vec<_>>() == [true; 4]
                 }
                 "drops" => {
-                    drop((pool, running, finished, handle, lazy, lazy_too));
+                    drop((
+                        pool, sharing, shared, running, finished, handle, lazy, lazy_too,
+                    ));
                     true
                 }
                 _ => std::process::exit(0),
@@ -193,6 +203,7 @@ fn forks() {
         assert_eq!(status, 0, "{how}: the copy found everything inert");
         assert_eq!(pool.worker_pids(), pids, "{how}: and harmed nothing");
     }
+    assert_eq!(sharing.apply(len, (shared.clone(),)).unwrap(), 100_000);
     lazy_pool.terminate();
     assert_eq!(lazy.chain(lazy_too).filter(Result::is_err).count(), 4);
     lazy_pool.join().unwrap();

@@ -154,7 +154,7 @@ impl<F: Copy> Call<'_, F> {
             Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
         };
         let described = self.describe.place();
-        let encoder = Encoder::new(task.name(), self.pool.limits()).describing(described.clone());
+        let encoder = Encoder::new(task.name(), self.pool.encoding()).describing(described.clone());
         let stop_on_failure = failing == Failing::Stops;
         let Some(shared) = &self.pool.shared else {
             let mut map = self.map_inline(task, items, encoder, stop_on_failure);
@@ -225,13 +225,12 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
     {
         let cell = Cell::pending_map();
-        let limits = self.pool.limits();
         let mut done = 0;
         for args in items {
             encoder.push(&args);
             let (segment, count) = encoder.take();
             if count == 1 {
-                let source = self.run_inline(task, &segment.bytes, &limits);
+                let source = self.run_inline(task, &segment.bytes, &segment.mentions);
                 let failed = source.cell.read(Result::is_err).unwrap_or(true);
                 match source.cell.take() {
                     Some(Ok(raw)) => cell.add_value(done, raw.bytes()),

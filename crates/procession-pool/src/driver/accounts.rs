@@ -150,6 +150,7 @@ impl Driver {
             restarts: core.starts.saturating_sub(workers.len() as u64),
             callback_panics: shared.callbacks.panicked(),
             dropped_lines: shared.dropped_lines(),
+            shares_sent: self.parts.seats.iter().map(|seat| seat.shares_sent).sum(),
             waits: self.core.waits().clone(),
             runs: self.runs.clone(),
             slowest: self.slowest(),

@@ -115,7 +115,7 @@ impl Driver {
                         let first = data.base.wrapping_add(first);
                         data.cell.add_run(first, count, frames)
                     }
-                    Payload::Short(_) | Payload::Long(_) => {
+                    Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => {
                         let outcome = data.one_reply(last_ok, last_payload);
                         parts.arrived = Some((job, outcome));
                         None

@@ -58,7 +58,7 @@ impl Driver {
 
 fn items_of(data: &JobData) -> u32 {
     match &data.payload {
-        Payload::Short(_) | Payload::Long(_) => 1,
+        Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => 1,
         Payload::Many(segments) => segments.iter().map(super::parts::Segment::items).sum(),
     }
 }

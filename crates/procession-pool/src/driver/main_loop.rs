@@ -22,6 +22,7 @@ const CLOSED_GRACE_NS: u64 = 100_000_000;
 /// Runs until the scheduler has finished and every worker is reaped.
 pub(crate) fn run(shared: &Arc<Shared>) {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| serve(shared)));
+    shared.gone.close();
     if ended.is_err() {
         shared.give_up();
     }
@@ -33,10 +34,14 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 fn serve(shared: &Shared) {
     let mut seen = Vec::new();
     loop {
+        let gone = shared.gone.take();
         let mut driver = shared.lock();
         #[cfg(test)]
         shared.fault.strike(super::fault::Place::Step);
         driver.step(shared, &seen);
+        if !gone.is_empty() {
+            driver.forget(&gone, &shared.watch);
+        }
         let to_start = std::mem::take(&mut driver.parts.to_start);
         let exits = std::mem::take(&mut driver.parts.leaving.came);
         let finished = driver.core.is_finished();
@@ -46,6 +51,8 @@ fn serve(shared: &Shared) {
         driver.parts.call_loop = false;
         shared.unlock_and_rouse(driver);
         shared.exits.keep(exits, shared.spec.max_frame);
+        // Their files are closed without the lock.
+        drop(gone);
         if finished {
             break;
         }
@@ -121,6 +128,7 @@ impl Driver {
                 Seen::Control(key) => {
                     if let Some(slot) = self.slot_of(key) {
                         self.hear(slot, shared, now);
+                        self.tell_forgotten(slot, &shared.watch);
                     }
                 }
                 Seen::Output(key) => {

@@ -17,7 +17,8 @@ use super::Patience;
 use super::accounts::{Account, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
-pub(crate) use super::payload::{Payload, Segment};
+pub(crate) use super::payload::{Mentioning, Payload, Segment};
+use super::shares::provide;
 use super::story::{Story, ended};
 use super::trace::Trace;
 use crate::cell::{Cell, Raw, Told, Wakes};
@@ -88,6 +89,10 @@ pub(crate) struct Seat {
     /// Workers started here so far.
     pub(crate) starts: u32,
     pub(crate) account: Account,
+    /// Something has to be said on its control socket, which is full.
+    pub(crate) wants_room: bool,
+    /// Shared values sent to workers here so far.
+    pub(crate) shares_sent: u64,
 }
 
 impl Seat {
@@ -212,9 +217,11 @@ impl Parts {
         let Some(data) = jobs.get(job.slot()).and_then(Option::as_ref) else {
             return 0;
         };
-        let Some(worker) = seats
-            .get_mut(to.index())
-            .and_then(|seat| seat.worker.as_mut())
+        let Some(Seat {
+            worker: Some(worker),
+            shares_sent,
+            ..
+        }) = seats.get_mut(to.index())
         else {
             return 0;
         };
@@ -229,11 +236,21 @@ impl Parts {
         match &data.payload {
             Payload::Short(raw) => sent(worker.send_short(head(1), raw.bytes()), 1),
             Payload::Long(bytes) => sent(worker.send(head(1), bytes, 0..bytes.len()), 1),
+            Payload::Mentioning(call) => {
+                let Mentioning { item, mentions } = &**call;
+                if !provide(worker, mentions, shares_sent) {
+                    return 0;
+                }
+                sent(worker.send(head(1), item, 0..item.len()), 1)
+            }
             Payload::Many(segments) => {
                 let after = segments.partition_point(|s| s.first <= first);
                 let Some(segment) = after.checked_sub(1).and_then(|i| segments.get(i)) else {
                     return 0;
                 };
+                if !provide(worker, &segment.mentions, shares_sent) {
+                    return 0;
+                }
                 let from = first - segment.first;
                 let mut count =
                     segment.fitting(from, count.min(segment.items().saturating_sub(from)));

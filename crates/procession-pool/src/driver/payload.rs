@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::broadcast::Mentions;
 use crate::cell::Raw;
 
 /// Items of one frame together stay below this, so that a frame never fills the ring.
@@ -14,6 +15,8 @@ pub(crate) enum Payload {
     Short(Raw),
     /// One long item.
     Long(Arc<Vec<u8>>),
+    /// One item that mentions shared values.
+    Mentioning(Box<Mentioning>),
     /// The items of a map, in the order they were added.
     Many(Vec<Segment>),
 }
@@ -24,6 +27,13 @@ impl Default for Payload {
     }
 }
 
+/// An item, and the shared values in it.
+#[derive(Debug)]
+pub(crate) struct Mentioning {
+    pub(crate) item: Arc<Vec<u8>>,
+    pub(crate) mentions: Mentions,
+}
+
 /// Items of a map that were added together.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -31,6 +41,8 @@ pub(crate) struct Segment {
     pub(crate) bytes: Arc<Vec<u8>>,
     /// Where each item starts in `bytes`, and last where the last one ends.
     pub(crate) starts: Vec<u32>,
+    /// The shared values in any of them.
+    pub(crate) mentions: Mentions,
 }
 
 impl Segment {
@@ -39,6 +51,7 @@ impl Segment {
             first: 0,
             bytes: Arc::default(),
             starts: vec![0],
+            mentions: None,
         }
     }
 

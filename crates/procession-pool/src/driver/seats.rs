@@ -127,6 +127,7 @@ impl Driver {
         seat.closed = false;
         seat.start_failure = None;
         seat.violation = None;
+        seat.wants_room = false;
         seat.work_done = (0, 0);
         self.tell_birth(slot, pid);
         let incarnation = self.core.started(slot, now, &mut self.parts);

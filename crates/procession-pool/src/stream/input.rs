@@ -5,11 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use procession_task::codec::{self, Limits};
-use procession_task::frame;
 use procession_task::task::Arguments;
 use procession_worker::TaskError;
 
+use crate::broadcast::{Encoding, Mentions};
 use crate::describe::Described;
 use crate::driver::parts::Segment;
 use crate::map::encode_error;
@@ -45,6 +44,7 @@ pub(crate) mod sealed {
 pub struct Portion {
     bytes: Vec<u8>,
     starts: Vec<u32>,
+    mentions: Mentions,
     /// Why the item after these cannot be sent.
     pub(crate) refused: Option<TaskError>,
     /// The input has no more.
@@ -56,6 +56,7 @@ impl Portion {
         Portion {
             bytes: Vec::new(),
             starts: vec![0],
+            mentions: None,
             refused: None,
             ended: false,
         }
@@ -75,6 +76,7 @@ impl Portion {
             first: 0,
             bytes: Arc::new(self.bytes),
             starts: self.starts,
+            mentions: self.mentions,
         }
     }
 }
@@ -83,7 +85,7 @@ impl Portion {
 pub(crate) struct Input<I> {
     items: I,
     name: &'static str,
-    limits: Limits,
+    encoding: Encoding,
     /// Where the arguments are kept as text, if that is wanted.
     described: Option<Arc<Described>>,
     /// Items read so far.
@@ -94,13 +96,13 @@ impl<I> Input<I> {
     pub(crate) fn new(
         items: I,
         name: &'static str,
-        limits: Limits,
+        encoding: Encoding,
         described: Option<Arc<Described>>,
     ) -> Input<I> {
         Input {
             items,
             name,
-            limits,
+            encoding,
             described,
             read: 0,
         }
@@ -109,7 +111,6 @@ impl<I> Input<I> {
 
 impl<I: Iterator<Item: Arguments>> sealed::Fill for Input<I> {
     fn fill(&mut self, portion: &mut Portion, most: u32) {
-        let limits = self.limits;
         while portion.items() < most && portion.bytes.len() < PORTION_BYTES {
             let Some(args) = self.items.next() else {
                 portion.ended = true;
@@ -119,8 +120,10 @@ impl<I: Iterator<Item: Arguments>> sealed::Fill for Input<I> {
                 described.note(self.read, &args);
             }
             self.read += 1;
-            let encode = |out: &mut Vec<u8>| codec::encode(&args, out, &limits);
-            match frame::push_item(&mut portion.bytes, encode) {
+            let encoded = self
+                .encoding
+                .push(&args, &mut portion.bytes, &mut portion.mentions);
+            match encoded {
                 Ok(()) => {
                     let end = u32::try_from(portion.bytes.len()).unwrap_or(u32::MAX);
                     portion.starts.push(end);

@@ -8,10 +8,8 @@ use std::time::Duration;
 use procession_os::clock::monotonic_ns;
 use procession_os::doorbell;
 use procession_os::prologue;
-use procession_os::socket::Received;
-use procession_task::message::FromWorker;
 
-use crate::boot::{EXIT_PARENT_GONE, EXIT_PROTOCOL};
+use crate::boot::EXIT_PROTOCOL;
 use crate::link::{self, Bell};
 
 use super::Server;
@@ -35,15 +33,15 @@ impl Server {
             return;
         }
         self.ring_if_asked(u64::MAX);
-        let calls = &mut self.calls;
+        let (calls, control) = (&mut self.calls, &self.control);
         let slept = self
             .sleeper
-            .sleep_unless(|| !calls.is_empty(), Some(IDLE_LOOK));
+            .sleep_unless(|| !calls.is_empty() || control.has_news(), Some(IDLE_LOOK));
         if slept.is_err() {
             prologue::exit_now(EXIT_PROTOCOL);
         }
         if self.calls.is_empty() {
-            self.look_for_parent();
+            self.control.hear();
         }
     }
 
@@ -74,16 +72,6 @@ impl Server {
         false
     }
 
-    /// The parent-death signal is the first line; the closed control socket is the second.
-    fn look_for_parent(&self) {
-        if matches!(
-            self.control.try_recv(0),
-            Ok(Some(Received::Closed)) | Err(_)
-        ) {
-            prologue::exit_now(EXIT_PARENT_GONE);
-        }
-    }
-
     /// Returns when the parent has taken something from the full reply ring.
     pub(super) fn wait_for_room(&mut self) {
         self.publish();
@@ -107,7 +95,7 @@ impl Server {
             prologue::exit_now(EXIT_PROTOCOL);
         }
         if !self.replies.has_room(0) {
-            self.look_for_parent();
+            self.control.hear();
         }
     }
 
@@ -143,8 +131,7 @@ impl Server {
 
     fn ring(&self, who: Bell) {
         if who == Bell::Loop {
-            // A full socket means the parent has packets to read already.
-            let _ = self.control.try_send(&FromWorker::Bell.encode(), &[]);
+            self.control.ring();
         } else {
             let rung = self.layout.header.futex(link::RUNG);
             rung.fetch_add(1, Ordering::AcqRel);

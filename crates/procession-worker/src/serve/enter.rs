@@ -19,8 +19,10 @@ use crate::boot::{EXIT_INITIALIZER, EXIT_PARENT_GONE, EXIT_PROTOCOL, call_argume
 use crate::hold;
 use crate::link::{self, Layout};
 
+use super::control::Control;
 use super::leave::ExitHook;
 use super::{Server, said, words};
+use crate::shares;
 
 /// Under which number a worker keeps its state: the one of a thread that no inline pool uses.
 const OWN_STATE: u64 = 0;
@@ -67,6 +69,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     };
     layout.set(link::BOOTED_NS, monotonic_ns());
     said::open_logs(&layout, &control);
+    let control = Control::new(control, layout.clone());
     let started = hold::hold(&held, &layout).and_then(|()| {
         if let Some(spec) = &initializer {
             initialize(spec, &mut fds, &limits)?;
@@ -81,18 +84,19 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let exit_hook = match started {
         Ok(exit_hook) => exit_hook,
         Err(failure) => {
-            let _ = control.send(&FromWorker::StartFailed(failure).encode(), &[]);
+            let _ = control.say(&FromWorker::StartFailed(failure));
             std::process::exit(EXIT_INITIALIZER)
         }
     };
     layout.set_last_words(&[]);
     layout.set(link::READY_NS, monotonic_ns());
-    if control.send(&FromWorker::Ready.encode(), &[]).is_err() {
+    if control.say(&FromWorker::Ready).is_err() {
         prologue::exit_now(EXIT_PARENT_GONE);
     }
+    let finder = control.finder();
     let mut server = Server::new(layout, control, calls, replies, limits);
     server.exit_hook = exit_hook;
-    server.serve()
+    shares::with(finder, || server.serve())
 }
 
 fn map_link(fd: OwnedFd, segment_bytes: u64) -> Option<Layout> {

@@ -47,7 +47,7 @@ impl Server {
     /// Ends the worker as a program ends that returns from `main`: at-exit hooks run, stdout is flushed.
     pub(super) fn leave(&mut self) -> ! {
         if let Some(hook) = self.exit_hook.take() {
-            hook.run(&self.control, &self.limits);
+            hook.run(self.control.socket(), &self.limits);
         }
         // What it kept is closed as a value that goes out of scope, before the runtime ends.
         state::end();

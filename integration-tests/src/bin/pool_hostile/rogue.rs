@@ -83,7 +83,7 @@ fn index() -> Option<u32> {
     .ok()?;
     match ToWorker::decode(&bytes[..length]).ok()? {
         ToWorker::Boot(boot) => boot.index,
-        ToWorker::Cancel { .. } => None,
+        ToWorker::Cancel { .. } | ToWorker::Share { .. } | ToWorker::Forget { .. } => None,
     }
 }
 
