@@ -144,7 +144,7 @@ fn a_program_that_becomes_another_takes_its_workers_along() {
     host.end();
 }
 
-/// PO24, FAULTS 109, SH22: no `close`, no `drop`: the program ends with its own status all the same.
+/// PO24, SH12, FAULTS 109, SH22: no `close`, no `drop`: the program ends with its own status all the same.
 #[test]
 fn a_program_that_forgets_its_pool_ends() {
     let _watchdog = watchdog(120);
