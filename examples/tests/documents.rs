@@ -9,6 +9,7 @@ use support::program;
 const README: &str = include_str!("../../README.md");
 const FROM_PYTHON: &str = include_str!("../../docs/from-python.md");
 const COMPARE: &str = include_str!("../../docs/compare.md");
+const CHOOSING: &str = include_str!("../../docs/choosing.md");
 
 #[test]
 fn the_readme_example_is_the_program() {
@@ -31,6 +32,7 @@ fn links_lead_somewhere() {
         (README, root.to_path_buf()),
         (FROM_PYTHON, root.join("docs")),
         (COMPARE, root.join("docs")),
+        (CHOOSING, root.join("docs")),
     ] {
         for link in text
             .split("](")

@@ -80,6 +80,12 @@ impl PoolBuilder {
     ///
     /// A worker whose initializer panics, or returns `Err`, never becomes ready. When no worker does, the pool is
     /// broken after five starts: every handle gets the initializer's own error.
+    ///
+    /// What is no function does not compile:
+    ///
+    /// ```compile_fail
+    /// let builder = procession_pool::Pool::builder().initializer(7, ());
+    /// ```
     pub fn initializer<F, Args>(mut self, task: F, args: Args) -> Self
     where
         F: Task<Args>,

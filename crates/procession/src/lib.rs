@@ -110,6 +110,10 @@
 //! * A task is begun at most once, unless [retries](Call::retries) are asked for.
 //! * This version runs on 64-bit little-endian Linux.
 //!
+//! # Seeing what happens
+//! [`Pool::stats`] is a picture: counts, how long items waited and ran, the slowest, what each worker is at and what its time went
+//! into. [`Pool::events`] is a stream of births, deaths and counts, and [`Call::on_progress`] tells how far one map is.
+//!
 //! # Features
 //! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger. `indicatif`:
 //! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: events for the crate `tracing` with the target
@@ -158,3 +162,8 @@ pub mod worker;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the chapter on choosing is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/choosing.md")]
+struct Choosing;
