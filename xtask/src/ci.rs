@@ -138,14 +138,20 @@ fn own_tests(sh: &Shell, cargo: &str) -> Result<Done> {
     passed(cmd!(sh, "{cargo} test --quiet -p xtask"))
 }
 
-/// The models of the ring and the doorbells. `LOOM_MAX_PREEMPTIONS` unset means 3: minutes become seconds.
+/// The models of the ring, the doorbells and the outcomes. `LOOM_MAX_PREEMPTIONS` unset means 3: minutes become seconds.
 fn loom(sh: &Shell, cargo: &str) -> Result<Done> {
     let _flags = sh.push_env("RUSTFLAGS", "--cfg loom");
     let bound = std::env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "3".to_string());
     let _bound = sh.push_env("LOOM_MAX_PREEMPTIONS", bound);
-    passed(cmd!(
+    cmd!(
         sh,
         "{cargo} test -p procession-os --release --target-dir target/loom --test loom_*"
+    )
+    .run()?;
+    let _flags = sh.push_env("RUSTFLAGS", "--cfg model_outcomes");
+    passed(cmd!(
+        sh,
+        "{cargo} test -p procession-pool --release --target-dir target/loom-outcomes --lib cell::model"
     ))
 }
 

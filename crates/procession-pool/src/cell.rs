@@ -3,8 +3,10 @@
 //! It must never decode a value (that is the asker's work, on the asker's thread) and never wake anyone while
 //! a lock is held: wake-ups are handed to the caller as [`Wakes`].
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(all(test, model_outcomes))]
+mod model;
+
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -13,6 +15,7 @@ use procession_worker::handle::{Replies, reply_frame};
 
 use crate::callbacks::Callback;
 use crate::retry::Predicate;
+use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
 
 /// Result bytes; short ones live in place, so that a tiny result costs no allocation.
 #[derive(Clone, Debug)]

@@ -144,6 +144,7 @@ mod search;
 mod stats;
 mod stream;
 mod submit;
+mod sync;
 mod then;
 mod until;
 mod waits;

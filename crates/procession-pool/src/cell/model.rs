@@ -1,0 +1,132 @@
+//! Every interleaving of an outcome's arrival with whoever sets, takes, awaits or cancels it, explored by loom; a lost
+//! wake-up is a deadlock, which loom reports. It must use nothing of the cell but what the driver and handles use.
+//!
+//! `RUSTFLAGS="--cfg model_outcomes" cargo test -p procession-pool --release --target-dir target/loom --lib cell::model`
+
+use std::sync::Arc;
+use std::task::Wake;
+
+use loom::sync::Notify;
+use loom::thread;
+
+use procession_worker::{TaskError, TaskErrorKind};
+
+use super::{Arrived, Cell, Raw, Wakes};
+
+/// A future's executor: sleeps until it is woken.
+struct Executor(Notify);
+
+impl Wake for Executor {
+    fn wake(self: Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+fn value(n: u8) -> Result<Raw, TaskError> {
+    Ok(Raw::new(&[n]))
+}
+
+fn taken(cell: &Cell) -> Option<u8> {
+    let outcome = cell.take()?;
+    Some(outcome.expect("a value").bytes()[0])
+}
+
+fn complete(cell: &Arc<Cell>, n: u8) {
+    let mut wakes = Wakes::default();
+    cell.complete(value(n), &mut wakes);
+    wakes.perform();
+}
+
+/// ```text
+/// driver   outcome set, done   take the waker   wake
+/// future   not done? leave a waker   sleep   done? take
+/// ```
+#[test]
+fn future_is_woken_or_finds_its_outcome() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending());
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || complete(&of_driver, 7));
+        let executor = Arc::new(Executor(Notify::new()));
+        let waker = Arc::clone(&executor).into();
+        while cell.wake_future(&waker) {
+            executor.0.wait();
+        }
+        assert!(cell.is_done());
+        assert_eq!(taken(&cell), Some(7));
+        driver.join().unwrap();
+    });
+}
+
+/// ```text
+/// driver   reply: complete with 1
+/// other    deadline, cancel: complete with 2
+/// reader   done? take   take again
+/// ```
+#[test]
+fn first_outcome_stands_and_is_taken_once() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending());
+        let others: Vec<_> = [1, 2]
+            .map(|n| {
+                let cell = Arc::clone(&cell);
+                thread::spawn(move || {
+                    complete(&cell, n);
+                })
+            })
+            .into();
+        let early = cell.is_done().then(|| taken(&cell).expect("it is done"));
+        for other in others {
+            other.join().unwrap();
+        }
+        let late = taken(&cell);
+        match early {
+            None => assert!(matches!(late, Some(1 | 2))),
+            // What was taken leaves the place empty; nothing is set there by a third party in the pool itself.
+            Some(first) => assert!(late.is_none_or(|late| late != first)),
+        }
+    });
+}
+
+/// ```text
+/// driver   complete
+/// reader   done? take a copy     (one callback is to find the outcome too)
+/// callback done? take
+/// ```
+#[test]
+fn two_readers_find_the_same_outcome() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::ready(value(9)));
+        cell.leave_for_one_more();
+        let of_callback = Arc::clone(&cell);
+        let callback = thread::spawn(move || taken(&of_callback));
+        let mine = taken(&cell);
+        assert_eq!((mine, callback.join().unwrap()), (Some(9), Some(9)));
+        assert_eq!(taken(&cell), None);
+    });
+}
+
+/// ```text
+/// driver   one item fails: done   (again)
+/// reader   done? take what has arrived, not done
+/// ```
+#[test]
+fn news_of_a_stream_are_seen_or_announced() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending_stream());
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || {
+            for item in 0..2 {
+                let error = TaskError::new(TaskErrorKind::Cancelled, "f");
+                let _ = of_driver.add_failure(item, error);
+            }
+        });
+        let mut seen = cell.take_arrived(Arrived::default()).failed.len();
+        driver.join().unwrap();
+        if seen < 2 {
+            assert!(cell.is_done(), "{seen} seen, and no news announced");
+        }
+        seen += cell.take_arrived(Arrived::default()).failed.len();
+        assert_eq!(seen, 2);
+    });
+}
