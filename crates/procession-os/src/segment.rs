@@ -1,9 +1,11 @@
-//! A mapped memfd of fixed size. It gives out its bytes as atomic words only, never as a slice.
+//! Mapped shared memory of fixed size: a memfd, or where there is none a System V segment. It gives out its bytes as atomic
+//! words only, never as a slice.
 //!
 //! # Safety
 //! 1. The mapping is made once, of exactly `len` bytes, and unmapped in `Drop`; every view keeps the segment alive.
 //! 2. A file mapped here can no longer shrink: the seal is set before the descriptor leaves [`Segment::create`], and
-//!    [`Segment::open`] verifies it *before* it compares the size. So an access never raises SIGBUS for a missing page.
+//!    [`Segment::open`] verifies it *before* it compares the size. A System V segment keeps the size it was made with. So an
+//!    access never raises SIGBUS for a missing page.
 //! 3. Another process may write any byte at any instant, therefore only [`Words`] (atomics) are given out.
 #![expect(unsafe_code, reason = "maps and unmaps shared memory")]
 
@@ -19,10 +21,14 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::error::Context;
 use crate::memfd::memfd;
+use crate::sys;
 use crate::words::Words;
 use crate::{Error, Result};
 
-/// Memory shared between processes: a memfd whose size is sealed, mapped readable and writable.
+/// Memory shared between processes, mapped readable and writable: a memfd whose size is sealed.
+///
+/// Where the kernel makes no memfd (too many open files in the system, a sandbox that forbids the call) it is a System V
+/// segment instead, which has an [`id`](Segment::id) in place of a descriptor and works the same.
 ///
 /// ```
 /// use procession_os::Segment;
@@ -42,6 +48,7 @@ pub struct Segment {
     start: NonNull<c_void>,
     len: usize,
     fd: Option<OwnedFd>,
+    id: Option<i32>,
 }
 
 // SAFETY: the mapping belongs to the process, not to a thread, and is reached only through atomics.
@@ -66,7 +73,14 @@ impl Segment {
     /// # Ok::<(), procession_os::Error>(())
     /// ```
     pub fn create(name: &str, len: usize) -> Result<Segment> {
-        let fd = memfd(name, len as u64)?;
+        let fd = match memfd(name, len as u64) {
+            Ok(fd) => fd,
+            // Without an errno it is the caller's mistake; with one the kernel has none for us.
+            Err(refused) if len > 0 && refused.raw_os_error().is_some() => {
+                return Segment::of_system_v(len).map_err(|_| refused);
+            }
+            Err(mistake) => return Err(mistake),
+        };
         let bytes = len as u64;
         ftruncate(&fd, bytes)
             .context(|| format!("cannot size the segment {name} to {len} bytes (ftruncate)"))?;
@@ -109,6 +123,59 @@ impl Segment {
         Segment::map(fd, len)
     }
 
+    /// Marked for removal as soon as it is mapped: from then on it ends with its last user, however that ends.
+    fn of_system_v(len: usize) -> Result<Segment> {
+        let id = sys::make_shm(len)
+            .context(|| format!("cannot make a System V segment of {len} bytes (shmget)"))?;
+        let mapped = sys::attach_shm(id);
+        let removed = sys::remove_shm(id);
+        let start = mapped.context(|| "cannot map a System V segment (shmat)")?;
+        let segment = Segment {
+            start,
+            len,
+            fd: None,
+            id: Some(id),
+        };
+        removed.context(|| "cannot mark a System V segment for removal (shmctl)")?;
+        Ok(segment)
+    }
+
+    /// Maps a System V segment that another process made and still maps, after checking that its size is `len`.
+    ///
+    /// An error when there is no such segment, it has another size, belongs to another user, or cannot be mapped.
+    ///
+    /// ```
+    /// # use procession_os::Segment;
+    /// let error = Segment::attach(-1, 4096).unwrap_err();
+    /// assert!(error.to_string().contains("shmctl"), "{error}");
+    /// ```
+    pub fn attach(id: i32, len: usize) -> Result<Segment> {
+        let there = sys::shm_len(id).context(|| "cannot look at the announced segment (shmctl)")?;
+        if there != len {
+            return Err(Error::message(format!(
+                "the announced segment has {there} bytes, not {len}"
+            )));
+        }
+        let start = sys::attach_shm(id).context(|| "cannot map the announced segment (shmat)")?;
+        Ok(Segment {
+            start,
+            len,
+            fd: None,
+            id: Some(id),
+        })
+    }
+
+    /// What another process [attaches](Segment::attach) this segment by, when it is no memfd.
+    ///
+    /// ```
+    /// # use procession_os::Segment;
+    /// assert_eq!(Segment::create("demo", 64)?.id(), None);
+    /// # Ok::<(), procession_os::Error>(())
+    /// ```
+    pub fn id(&self) -> Option<i32> {
+        self.id
+    }
+
     fn map(fd: OwnedFd, len: usize) -> Result<Segment> {
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: a fresh address range of the kernel's choice: no memory of this process is replaced.
@@ -130,10 +197,11 @@ impl Segment {
             start,
             len,
             fd: Some(fd),
+            id: None,
         })
     }
 
-    /// The descriptor to send to the other process; `None` after [`close_fd`](Segment::close_fd).
+    /// The descriptor to send to the other process; `None` after [`close_fd`](Segment::close_fd), and for a System V segment.
     ///
     /// ```
     /// # use procession_os::Segment;

@@ -6,11 +6,13 @@
 //! from whoever owns them, which is why its only caller is the prologue of a fresh process.
 #![expect(
     unsafe_code,
-    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals"
+    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals, System V segments"
 )]
 
+use std::ffi::c_void;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
@@ -371,6 +373,36 @@ fn stack_pointer(context: *const libc::ucontext_t) -> usize {
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn stack_pointer(_context: *const libc::ucontext_t) -> usize {
     0
+}
+
+/// A System V segment of `len` zero bytes, of this user alone; it stays until it is removed.
+pub(crate) fn make_shm(len: usize) -> Result<i32, Errno> {
+    // SAFETY: plain numbers.
+    let id = unsafe { libc::shmget(libc::IPC_PRIVATE, len, libc::IPC_CREAT | 0o600) };
+    check(id).map(|()| id)
+}
+
+/// Maps a System V segment, readable and writable, where the kernel likes; unmapped by `munmap` like other memory.
+pub(crate) fn attach_shm(id: i32) -> Result<NonNull<c_void>, Errno> {
+    // SAFETY: a fresh address range of the kernel's choice: no memory of this process is replaced.
+    let start = unsafe { libc::shmat(id, std::ptr::null(), 0) };
+    check(start as libc::c_long)?;
+    NonNull::new(start).ok_or(Errno::INVAL)
+}
+
+/// The size a System V segment was made with, which nothing changes.
+pub(crate) fn shm_len(id: i32) -> Result<usize, Errno> {
+    let mut about = MaybeUninit::<libc::shmid_ds>::zeroed();
+    // SAFETY: the pointer is to a live structure of the type the command fills in.
+    check(unsafe { libc::shmctl(id, libc::IPC_STAT, about.as_mut_ptr()) })?;
+    // SAFETY: plain integers, zeroed above and then filled in.
+    Ok(unsafe { about.assume_init() }.shm_segsz)
+}
+
+/// Lets a System V segment go when nobody maps it any more. Linux still lets others map it until then.
+pub(crate) fn remove_shm(id: i32) -> Result<(), Errno> {
+    // SAFETY: this command does not look at the pointer.
+    check(unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) })
 }
 
 const _: () = assert!(

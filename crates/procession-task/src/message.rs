@@ -87,6 +87,8 @@ pub enum Role {
     Pool {
         /// The length of the segment.
         segment_bytes: u64,
+        /// The System V segment it is, if it is no memfd, whose descriptor would come first.
+        segment_id: Option<i32>,
         /// The longest frame in either direction.
         max_frame: u64,
         /// Runs once, before the first call.

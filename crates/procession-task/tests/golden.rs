@@ -59,6 +59,7 @@ fn version_and_magic() {
 fn boot_of_a_pool_worker() {
     let plain = Role::Pool {
         segment_bytes: 4096,
+        segment_id: None,
         max_frame: 128,
         initializer: None,
         state: None,
@@ -71,7 +72,7 @@ fn boot_of_a_pool_worker() {
             &[0],
             &M,
             BOOT,
-            &[0, 0x80, 0x20, 0x80, 1, 0, 0, 0, 0, 0, 0, 0],
+            &[0, 0x80, 0x20, 0, 0x80, 1, 0, 0, 0, 0, 0, 0, 0],
         ],
     );
 
@@ -82,6 +83,7 @@ fn boot_of_a_pool_worker() {
     };
     let with = Role::Pool {
         segment_bytes: 1,
+        segment_id: Some(5),
         max_frame: 2,
         initializer: Some(call.clone()),
         state: Some(call),
@@ -103,7 +105,7 @@ fn boot_of_a_pool_worker() {
             &[0],
             &M,
             BOOT,
-            &[0, 1, 2, 1, 31, 5, 0, 2, 7, 8, 1, 31, 5, 0, 2, 7, 8],
+            &[0, 1, 1, 10, 2, 1, 31, 5, 0, 2, 7, 8, 1, 31, 5, 0, 2, 7, 8],
             &[1, 0xac, 2, 1, 10, 10, 2, 0, 3],
             &[1, 32, 5, 1],
         ],

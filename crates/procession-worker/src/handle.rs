@@ -180,7 +180,11 @@ impl Worker {
         let started_ns = now_ns();
         let mut segment = Segment::create("procession-link", SEGMENT_BYTES)
             .map_err(|e| Error::os(format!("start worker {}", spec.name), e))?;
-        let fds = vec![duplicate(segment.fd(), &spec.name)?];
+        let segment_id = segment.id();
+        let fds = match segment_id {
+            Some(_) => Vec::new(),
+            None => vec![duplicate(segment.fd(), &spec.name)?],
+        };
         segment.close_fd();
         let layout = Layout::new(&Arc::new(segment))?;
         let mut packing = Packing::new(&spec.name, fds);
@@ -196,6 +200,7 @@ impl Worker {
             index: u32::try_from(spec.index).ok(),
             role: Role::Pool {
                 segment_bytes: SEGMENT_BYTES as u64,
+                segment_id,
                 max_frame: spec.max_frame as u64,
                 initializer,
                 state,

@@ -40,6 +40,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let Pooled { control, boot, fds } = pooled;
     let Role::Pool {
         segment_bytes,
+        segment_id,
         max_frame,
         initializer,
         state,
@@ -50,8 +51,13 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     let mut fds = fds.into_iter();
-    let layout = fds.next().and_then(|fd| map_link(fd, segment_bytes));
-    let Some(layout) = layout else {
+    let segment = match segment_id {
+        Some(id) => Segment::attach(id, link::SEGMENT_BYTES).ok(),
+        None => fds
+            .next()
+            .and_then(|fd| Segment::open(fd, link::SEGMENT_BYTES).ok()),
+    };
+    let Some(layout) = segment.and_then(|segment| map_link(segment, segment_bytes)) else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     words::open(&layout);
@@ -99,11 +105,10 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     shares::with(finder, || server.serve())
 }
 
-fn map_link(fd: OwnedFd, segment_bytes: u64) -> Option<Layout> {
+fn map_link(mut segment: Segment, segment_bytes: u64) -> Option<Layout> {
     if segment_bytes != link::SEGMENT_BYTES as u64 {
         return None;
     }
-    let mut segment = Segment::open(fd, link::SEGMENT_BYTES).ok()?;
     // The mapping is enough. A task that lists or closes descriptors is not to meet this one.
     segment.close_fd();
     Layout::new(&Arc::new(segment)).ok()
