@@ -2,6 +2,7 @@
 
 mod calls;
 mod exit;
+mod life;
 mod limits;
 mod logs;
 mod output;
@@ -55,6 +56,7 @@ pub struct PoolBuilder {
     max_queued: Option<usize>,
     task_timeout: Option<Duration>,
     output: output::OutputOptions,
+    pub(crate) life: life::LifeOptions,
     pub(crate) limits: limits::LimitOptions,
     pub(crate) times: times::TimeOptions,
     exit: exit::ExitOptions,
@@ -202,6 +204,7 @@ impl PoolBuilder {
                 "cannot make a pool: task_timeout must be above 0",
             ));
         }
+        let life = self.life.config(workers)?;
         self.limits.check()?;
         self.times.check()?;
         let initializer = self.initializer.transpose()?;
@@ -228,6 +231,7 @@ impl PoolBuilder {
         procession_worker::check_can_start(workers, self.output.captured())?;
         self.limits.write(workers, &mut spec)?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
+        config.life = life;
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
@@ -304,8 +308,8 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
         driver.parts.leaving.hook = plan.exits.name();
         driver.open(now_ns())
     };
-    for slot in to_start {
-        let started = Worker::start(&shared.spec_of(slot)).and_then(|worker| {
+    for (slot, index) in to_start {
+        let started = Worker::start(&shared.spec_of(index)).and_then(|worker| {
             let mut driver = shared.lock();
             driver.seat_worker(slot, worker, &shared.watch, now_ns())
         });

@@ -12,6 +12,7 @@ mod exits;
 #[cfg(test)]
 mod fault;
 mod giving_up;
+mod life;
 mod listeners;
 mod logs;
 pub(crate) mod main_loop;
@@ -69,6 +70,8 @@ pub(crate) struct Shared {
     /// True once the pool's own thread has ended, and with it every worker.
     pub(crate) ended: Mutex<bool>,
     pub(crate) ended_changed: Condvar,
+    /// Told by the pool's own thread when it has seen something, if somebody waits for workers to be ready.
+    warmed: Condvar,
     pub(crate) spec: WorkerSpec,
     pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) exits: Arc<Exits>,
@@ -116,6 +119,8 @@ pub(crate) struct Driver {
     max_frame: usize,
     /// Where captured lines go.
     output: Option<Arc<Delivery>>,
+    /// Threads that wait for workers to be ready.
+    warming: u32,
 }
 
 /// What a thread that asks for bells waits for.
@@ -174,6 +179,7 @@ impl Shared {
             runs: Histogram::default(),
             max_frame: spec.max_frame,
             output: None,
+            warming: 0,
         };
         Shared {
             driver: Mutex::new(driver),
@@ -182,6 +188,7 @@ impl Shared {
             no_nap: AtomicBool::new(false),
             ended: Mutex::new(false),
             ended_changed: Condvar::new(),
+            warmed: Condvar::new(),
             spec,
             callbacks: Arc::default(),
             exits: Arc::default(),

@@ -149,7 +149,7 @@ impl<F: Copy> Call<'_, F> {
             TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
         })?;
         let (workers, portion) = match &self.pool.shared {
-            Some(shared) => (shared.seats(), shared.portion()),
+            Some(shared) => (shared.size(), shared.portion()),
             None => (0, 1),
         };
         let flow = Flow::new(self.chunk, self.buffer, workers)

@@ -100,7 +100,10 @@
 //! * **Threads.** A pool has one of its own and is used through `&self` from as many of yours as you like. A handle can be
 //!   waited for from several, sent to another, or awaited in any async runtime.
 //! * **Size.** [`Pool::new`] takes the number of workers; 0 makes a pool that runs everything in the caller, for debugging.
-//!   [`Pool::per_cpu`] takes as many as there are processors for this program, or `PROCESSION_WORKERS`.
+//!   [`Pool::per_cpu`] takes as many as there are processors for this program, or `PROCESSION_WORKERS`. [`Pool::resize`]
+//!   changes it; [`min_workers`](PoolBuilder::min_workers) and [`idle_timeout`](PoolBuilder::idle_timeout) let it follow the
+//!   work.
+//! * **Leaks** of a function are bounded by [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker).
 //! * **Output.** What workers print can be [captured](PoolBuilder::stdout): whole lines, tagged, there before the result of
 //!   the task that wrote them, and a crash brings the end of stderr along.
 //! * **Costs.** A worker takes two descriptors (one more for each captured output) and 260 KiB of shared memory here, beside its own process.
@@ -141,6 +144,7 @@ mod result;
 mod retry;
 mod scope;
 mod search;
+mod size;
 mod stats;
 mod stream;
 mod submit;

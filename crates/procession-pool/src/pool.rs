@@ -429,8 +429,9 @@ impl Pool {
         true
     }
 
-    /// Process ids of the living workers, in the order of their places; empty for an inline pool, after the end, and in a
-    /// copy of this process made by `fork`. A worker that is being replaced is missing.
+    /// Process ids of the workers that serve, in the order of their indexes; empty for an inline pool, after the end, and in
+    /// a copy of this process made by `fork`. A worker that is being replaced, or has not been started, is missing; one that
+    /// finishes its last call while its index is another's by now is not listed.
     ///
     /// ```
     /// # procession_worker::init();

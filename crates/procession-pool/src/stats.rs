@@ -69,8 +69,10 @@ pub struct PoolStats {
     pub failed: u64,
     /// Attempts after the first of an item: see [`Call::retries`](crate::Call::retries).
     pub retries: u64,
-    /// Workers started beyond the first of each place.
+    /// Workers started because another one died or did not come up.
     pub restarts: u64,
+    /// Workers stopped because they had served long enough, and replaced by others.
+    pub recycled: u64,
     /// Callbacks that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
     /// Captured lines that were dropped because nobody took them: see [`OutputLine::dropped`](crate::OutputLine::dropped).
@@ -90,12 +92,12 @@ pub struct PoolStats {
     /// Values of [`Pool::broadcast`](crate::Pool::broadcast) sent to workers: one for each value and each worker, replacements
     /// included, that was given a call with it.
     pub shares_sent: u64,
-    /// Every place for a worker, in order.
+    /// Every worker the pool is to have, in the order of their indexes.
     pub workers: Vec<WorkerStats>,
 }
 
 impl PoolStats {
-    /// The times of all places together: about the time since the pool was made, times the number of workers.
+    /// The times of all workers together: about the time since the pool was made, times the number of workers.
     pub fn times(&self) -> WorkerTimes {
         let mut all = WorkerTimes::default();
         self.workers.iter().for_each(|worker| all.add(worker.times));
@@ -103,13 +105,13 @@ impl PoolStats {
     }
 }
 
-/// One place of a pool.
+/// One worker of a pool, whichever process serves as it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStats {
-    /// The place, from 0; what `worker::index` says inside a task.
+    /// From 0; what `worker::index` says inside a task.
     pub index: usize,
-    /// Process id, none while no worker sits there.
+    /// Process id, none while there is no process.
     pub pid: Option<u32>,
     /// Its name in errors.
     pub name: String,
@@ -121,19 +123,20 @@ pub struct WorkerStats {
     pub current: Option<RunningTask>,
     /// Items it has run since it was started, by its own account.
     pub done: u64,
-    /// When it was started, none while no worker sits there.
+    /// When it was started, none while there is no process.
     pub started: Option<Instant>,
-    /// Workers started in this place after the first one.
+    /// Processes that came here after the first one, whatever the reason.
     pub restarts: u64,
-    /// What its time went into, and that of every worker before it in this place.
+    /// What its time went into, and that of every process before, or beside, it under this index.
     pub times: WorkerTimes,
 }
 
-/// What a place for a worker does.
+/// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WorkerState {
-    /// No worker is there: it ended, or could not be started, and a new one is due at once or after a pause.
+    /// There is no process: it ended, or could not be started, and another one is due at once or after a pause; or none is
+    /// wanted before there is more to do.
     Absent,
     /// It boots, or runs the initializer.
     Starting,
@@ -214,6 +217,6 @@ pub struct SlowTask {
     pub item: usize,
     /// How long it ran.
     pub ran_for: Duration,
-    /// The place of the worker that ran it.
+    /// The index of the worker that ran it.
     pub worker: usize,
 }

@@ -34,12 +34,17 @@ impl Core {
         self.queue.push_back(run);
         if first {
             self.pump(now, fx);
+        } else if self.resting > 0 {
+            self.meet_demand(now, fx);
         }
     }
 
     /// Hands out the queue breadth first: idle workers, booting workers, then ahead of what workers already have.
     #[inline]
     pub(super) fn pump(&mut self, now: Nanos, fx: &mut impl Effects) {
+        if !self.outgoing.is_empty() {
+            self.see_off(now, fx);
+        }
         while !self.queue.is_empty() {
             if self.feed_hot(now, fx) {
                 continue;
@@ -52,17 +57,21 @@ impl Core {
                 break;
             }
         }
+        if self.resting > 0 {
+            self.meet_demand(now, fx);
+        }
     }
 
     /// After a reply: the worker that made room is fed first.
     #[inline]
     pub(super) fn refill(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
-        if self.list_if_empty(slot) {
+        if self.list_if_empty(slot) || !self.outgoing.is_empty() {
             self.pump(now, fx);
             self.steal(now, fx);
+            self.note_idle(slot, now);
         } else {
             while !self.queue.is_empty() && self.offer(slot, now, fx) == Offer::Sent {}
-            if !self.idle.is_empty() || !self.vacant.is_empty() {
+            if !self.idle.is_empty() || !self.vacant.is_empty() || self.resting > 0 {
                 self.pump(now, fx);
             }
         }
@@ -74,8 +83,17 @@ impl Core {
         let Some(worker) = self.workers.get_mut(slot) else {
             return false;
         };
-        if !worker.frames.is_empty() || worker.feed != Feed::Open || worker.listed {
+        if !worker.frames.is_empty() || worker.listed {
             return worker.listed;
+        }
+        if worker.left == 0 {
+            if worker.may_go() {
+                self.outgoing.push(slot as u32);
+            }
+            return false;
+        }
+        if worker.feed != Feed::Open {
+            return false;
         }
         match worker.state {
             WorkerState::Ready => self.idle.push(slot as u32),
@@ -122,6 +140,10 @@ impl Core {
         self.waiting = self.waiting + worker.waiting() - before;
         self.ready += 1;
         self.budget.succeeded();
+        self.life.look_at(worker.retire_at);
+        if worker.left == 0 {
+            self.outgoing.push(slot as u32);
+        }
         self.unlist(slot);
         self.list_if_empty(slot);
     }
@@ -144,6 +166,7 @@ impl Core {
     fn offer_to_empty(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
         if let Some(worker) = self.workers.get_mut(slot) {
             worker.listed = false;
+            worker.idle_since = NEVER;
         }
         if self.offer(slot, now, fx) == Offer::LinkFull {
             self.look_again_at(now.saturating_add(RETRY));
@@ -194,7 +217,7 @@ impl Core {
     /// Cuts a frame off the front of the queue for this worker, if it has room for one.
     #[inline]
     fn offer(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> Offer {
-        let workers = self.workers.len() as u32;
+        let workers = self.size;
         let Some(run) = self.queue.front() else {
             return Offer::NoRoom;
         };
@@ -216,7 +239,8 @@ impl Core {
         } else {
             chunk::size(job.chunk, job.growth, item, left, workers)
         };
-        let count = size.min(run.count);
+        let left = u32::try_from(worker.left).unwrap_or(u32::MAX);
+        let count = size.min(run.count).min(left);
         let before = worker.waiting();
         // Noted before it is sent: the copy of a frame would have to wait behind the stores into the link, which wait
         // for cache lines from the worker's CPU.
@@ -237,6 +261,8 @@ impl Core {
             return Offer::LinkFull;
         }
         self.waiting += worker.waiting() - before;
+        worker.left -= u64::from(taken);
+        let done = worker.left == 0 && worker.state == WorkerState::Ready;
         job.growth.record(size);
         job.queued -= taken;
         self.queue.take_front(taken);
@@ -244,6 +270,9 @@ impl Core {
         self.hot = slot;
         if limited {
             self.watch_oldest(slot, now);
+        }
+        if done {
+            self.appoint(slot, now, fx);
         }
         Offer::Sent
     }

@@ -106,15 +106,18 @@ impl Core {
     /// Asks for every worker that is missing, wanted and due.
     #[inline]
     pub(super) fn start_missing(&mut self, now: Nanos, fx: &mut impl Effects) {
-        if self.down == 0 || !self.wants_workers() {
+        if self.lacking == 0 || !self.wants_workers() {
             return;
         }
         for (slot, worker) in self.workers.iter_mut().enumerate() {
-            if worker.may_start_at().is_some_and(|when| when <= now) {
+            let due = worker.may_start_at().is_some_and(|when| when <= now);
+            if due && worker.is_lacking() {
                 worker.state = WorkerState::Starting;
                 self.down -= 1;
+                self.lacking -= 1;
                 self.counters.starts += 1;
-                fx.start(Slot(slot as u32));
+                self.counters.restarts += u64::from(!std::mem::take(&mut worker.anew));
+                fx.start(Slot(slot as u32), worker.index);
             }
         }
     }
@@ -189,8 +192,11 @@ impl Core {
         worker.feed = Feed::Open;
         worker.alarm = NEVER;
         worker.due = NEVER;
-        self.unlist(slot);
+        (worker.left, worker.kept, worker.retired) = (0, 0, false);
+        self.lacking += u32::from(worker.is_lacking());
         self.down += 1;
+        self.unlist(slot);
+        self.after_the_end(slot);
     }
 
     fn spend_a_start(&mut self, fx: &mut impl Effects) {

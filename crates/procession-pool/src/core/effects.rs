@@ -52,8 +52,9 @@ pub(crate) trait Effects {
     fn tell_cancelled(&mut self, to: Slot, job: JobId);
     /// Every item of the job is resolved and none will be added; the id is free again after this call.
     fn finished(&mut self, job: JobId);
-    /// Starts a worker here; answered by `started` or `start_failed` once the core method has returned.
-    fn start(&mut self, slot: Slot);
+    /// Starts a worker here, which is called by `index`; answered by `started` or `start_failed` once the core method has
+    /// returned. The place may be one that was never named before.
+    fn start(&mut self, slot: Slot, index: u32);
     /// Asks the worker to exit in order; answered by `lost`.
     fn stop(&mut self, slot: Slot);
     /// Ends the worker at once: asks, and kills it when it does not end; answered by `lost`. Whatever it still says is

@@ -12,14 +12,17 @@ mod effects;
 mod job;
 mod limit;
 mod look;
+mod place;
 mod profile;
 mod queue;
 mod reactor;
 mod respawn;
+mod retire;
 mod retry;
 #[cfg(test)]
 mod sanity;
 mod shutdown;
+mod size;
 mod stats;
 mod steal;
 mod stop;
@@ -32,6 +35,7 @@ mod worker;
 pub(crate) use effects::{Cancelled, Effects, Overrun};
 pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
+pub(crate) use retire::LifeConfig;
 pub(crate) use retry::{After, Asks, Fate, Fault, Retry, Verdict};
 pub(crate) use worker::{Slot, WorkerRef};
 

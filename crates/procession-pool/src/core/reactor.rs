@@ -5,9 +5,11 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::alarm::NEVER;
 use super::job::{Jobs, Stop};
+use super::place::Duty;
 use super::profile::Profiles;
 use super::queue::Queue;
 use super::respawn::StartBudget;
+use super::retire::{Life, LifeConfig};
 use super::stats::Counters;
 use super::worker::{Feed, Worker, WorkerState};
 use super::{Cancelled, Effects, JobId, Nanos, Slot, WorkerRef};
@@ -16,12 +18,14 @@ use crate::histogram::Histogram;
 /// What a pool is made with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CoreConfig {
-    /// Places for workers; 0 counts as 1.
+    /// How many workers; 0 counts as 1.
     pub(crate) workers: u32,
     /// Starts that fail in a row, while no worker is READY, before the pool is broken.
     pub(crate) start_budget: u32,
     /// Time a cancelled item has to return before its worker is ended.
     pub(crate) cancel_grace: Nanos,
+    /// How long they serve.
+    pub(crate) life: LifeConfig,
 }
 
 impl CoreConfig {
@@ -31,6 +35,7 @@ impl CoreConfig {
             workers,
             start_budget: 5,
             cancel_grace: 50_000_000,
+            life: LifeConfig::default(),
         }
     }
 }
@@ -64,6 +69,8 @@ pub(crate) enum Refused {
 pub(crate) struct Core {
     pub(super) state: PoolState,
     pub(super) workers: Vec<Worker>,
+    /// How many of them serve, or rest: indexes are below it.
+    pub(super) size: u32,
     pub(super) jobs: Jobs,
     pub(super) queue: Queue,
     pub(super) profiles: Profiles,
@@ -83,6 +90,13 @@ pub(crate) struct Core {
     pub(super) ready: u32,
     /// Workers in state Down.
     pub(super) down: u32,
+    /// Those of them that are to be started.
+    pub(super) lacking: u32,
+    /// Indexes for which no process is wanted while there is little to do.
+    pub(super) resting: u32,
+    /// Workers that may have to be succeeded or stopped; empty between two calls of the core.
+    pub(super) outgoing: Vec<u32>,
+    pub(super) life: Life,
     /// Sum of `Worker::waiting`.
     pub(super) waiting: usize,
     /// When waiting frames or an idle worker whose link took nothing are looked at again.
@@ -111,9 +125,22 @@ impl Core {
     /// A pool without any process yet; `open` asks for them.
     pub(crate) fn new(config: CoreConfig) -> Core {
         let workers = config.workers.max(1);
+        let least = config
+            .life
+            .least
+            .map_or(workers, |least| least.min(workers));
+        let place = |index| {
+            let duty = if index < least {
+                Duty::Serves
+            } else {
+                Duty::Rests
+            };
+            Worker::new(index, duty)
+        };
         Core {
             state: PoolState::Open,
-            workers: (0..workers).map(|_| Worker::new()).collect(),
+            workers: (0..workers).map(place).collect(),
+            size: workers,
             jobs: Jobs::default(),
             queue: Queue::default(),
             profiles: Profiles::default(),
@@ -126,6 +153,10 @@ impl Core {
             hot: 0,
             ready: 0,
             down: workers,
+            lacking: least,
+            resting: workers - least,
+            outgoing: Vec::new(),
+            life: Life::new(config.life),
             waiting: 0,
             look_again: None,
             alarm: NEVER,
@@ -172,18 +203,18 @@ impl Core {
             slot,
             incarnation: worker.incarnation,
         };
+        let leaves = worker.duty == Duty::Leaves;
         match self.state {
+            PoolState::Open | PoolState::Closing if leaves => self.send_away(slot, fx),
             PoolState::Open => {}
             PoolState::Closing if self.jobs.len() > 0 => {}
-            PoolState::Closing => {
-                worker.state = WorkerState::Stopping;
-                fx.stop(slot);
-            }
+            PoolState::Closing => self.send_away(slot, fx),
             PoolState::Terminating | PoolState::Broken => {
                 worker.state = WorkerState::Killed;
                 fx.kill(slot);
             }
         }
+        self.begin_service(slot.index(), now);
         self.list_if_empty(slot.index());
         self.pump(now, fx);
         who
@@ -197,6 +228,7 @@ impl Core {
         self.becomes_ready(slot);
         self.pump(now, fx);
         self.steal(now, fx);
+        self.note_idle(slot, now);
     }
 
     /// What the worker's next reply belongs to: job, item, and items left in its frame.

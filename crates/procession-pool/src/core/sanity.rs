@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::alarm::NEVER;
+use super::place::Duty;
 use super::worker::{Feed, Frame, Worker, WorkerState};
 use super::{Core, JobId, PoolState};
 
@@ -10,6 +11,7 @@ impl Core {
     /// Panics with what is wrong. Holds between any two calls of the core.
     pub(crate) fn sanity_check(&self) {
         self.check_workers();
+        self.check_places();
         self.check_lists();
         self.check_items();
         self.check_policy();
@@ -53,15 +55,11 @@ impl Core {
                 (
                     PoolState::Terminating | PoolState::Broken,
                     WorkerState::Booting | WorkerState::Ready,
-                )
-                | (PoolState::Open, WorkerState::Stopping) => {
+                ) => {
                     panic!(
                         "worker {slot} is {:?} in a pool that is {:?}",
                         worker.state, self.state
                     )
-                }
-                (PoolState::Closing, WorkerState::Stopping) => {
-                    assert_eq!(self.jobs.len(), 0, "stopped too early")
                 }
                 (PoolState::Closing, WorkerState::Booting | WorkerState::Ready) => {
                     let ghost = worker.frames.front().is_some();
@@ -73,6 +71,69 @@ impl Core {
                 _ => {}
             }
             self.check_alarm(slot, worker);
+        }
+    }
+
+    /// Every index is one worker's, and who has served long enough goes.
+    fn check_places(&self) {
+        let having =
+            |wanted: fn(&Worker) -> bool| self.workers.iter().filter(|w| wanted(w)).count() as u32;
+        assert_eq!(self.lacking, having(Worker::is_lacking), "lacking workers");
+        assert_eq!(
+            self.resting,
+            having(|w| w.duty == Duty::Rests),
+            "resting indexes"
+        );
+        assert!(self.outgoing.is_empty(), "somebody was not seen off");
+        for index in 0..self.size {
+            let with = |wanted: fn(Duty) -> bool| {
+                let mine = self.workers.iter().filter(|w| w.index == index);
+                mine.filter(|w| wanted(w.duty)).count()
+            };
+            assert_eq!(
+                with(|duty| matches!(duty, Duty::Serves | Duty::Rests)),
+                1,
+                "who serves under index {index}"
+            );
+            assert!(
+                with(|duty| duty == Duty::Succeeds) <= 1,
+                "successors of index {index}"
+            );
+        }
+        for (slot, worker) in self.workers.iter().enumerate() {
+            let has_index = match worker.duty {
+                Duty::Serves | Duty::Rests | Duty::Succeeds => true,
+                Duty::Spare | Duty::Leaves => false,
+            };
+            assert!(
+                !has_index || worker.index < self.size,
+                "index of place {slot}"
+            );
+            let down = matches!(worker.state, WorkerState::Down { .. });
+            match worker.duty {
+                Duty::Spare => assert!(down, "spare place {slot} is in use"),
+                Duty::Leaves => assert!(!down, "place {slot} was left and is not spare"),
+                Duty::Serves | Duty::Rests | Duty::Succeeds => {}
+            }
+            assert!(
+                worker.left == 0 || (worker.duty == Duty::Serves && worker.is_live()),
+                "place {slot} would be given something"
+            );
+            assert!(!worker.may_go(), "place {slot} has to be left");
+            let running = match self.state {
+                PoolState::Open => true,
+                PoolState::Closing => self.jobs.len() > 0,
+                PoolState::Terminating | PoolState::Broken => false,
+            };
+            if running && worker.may_retire() {
+                assert!(self.life.look <= worker.retire_at, "age of place {slot}");
+            }
+        }
+        if self.state == PoolState::Open {
+            assert!(
+                self.size - self.resting >= self.least(),
+                "fewer workers than there are to be"
+            );
         }
     }
 
@@ -107,7 +168,7 @@ impl Core {
             "a worker is listed twice"
         );
         for (slot, worker) in self.workers.iter().enumerate() {
-            let empty = worker.feed == Feed::Open && worker.frames.is_empty();
+            let empty = worker.feed == Feed::Open && worker.frames.is_empty() && worker.left > 0;
             let idle = idle.contains(&(slot as u32));
             let vacant = vacant.contains(&(slot as u32));
             assert_eq!(worker.listed, idle || vacant, "list mark of worker {slot}");
@@ -193,7 +254,10 @@ impl Core {
             let will_speak = |s: WorkerState| {
                 matches!(
                     s,
-                    WorkerState::Starting | WorkerState::Booting | WorkerState::Killed
+                    WorkerState::Starting
+                        | WorkerState::Booting
+                        | WorkerState::Stopping
+                        | WorkerState::Killed
                 )
             };
             let moves = self

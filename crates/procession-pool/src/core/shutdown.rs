@@ -112,6 +112,7 @@ impl Core {
         }
         worker.state = towards;
         worker.listed = false;
+        (worker.left, worker.kept) = (0, 0);
         worker.alarm = NEVER;
         worker.due = NEVER;
         if kill {
@@ -121,11 +122,18 @@ impl Core {
         }
     }
 
+    /// A worker that has just come is not wanted any more.
+    pub(super) fn send_away(&mut self, slot: Slot, fx: &mut impl Effects) {
+        self.dismiss(slot.index(), WorkerState::Stopping, fx);
+    }
+
     /// No worker is to be fed any more.
     fn forget_lists(&mut self) {
         self.idle.clear();
         self.vacant.clear();
         self.waiting = 0;
         self.look_again = None;
+        self.outgoing.clear();
+        self.life.look = NEVER;
     }
 }

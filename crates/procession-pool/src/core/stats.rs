@@ -18,6 +18,8 @@ pub(super) struct Counters {
     pub(super) starts: u64,
     pub(super) start_failures: u64,
     pub(super) deaths: u64,
+    pub(super) restarts: u64,
+    pub(super) recycled: u64,
 }
 
 /// A picture of the core at one moment.
@@ -31,7 +33,7 @@ pub(crate) struct CoreStats {
     pub(crate) idle: u32,
     /// Workers asked for that have not said READY.
     pub(crate) starting: u32,
-    /// Places without a process.
+    /// Places without a process, spare ones too.
     pub(crate) down: u32,
     /// Jobs not finished.
     pub(crate) jobs: usize,
@@ -67,6 +69,10 @@ pub(crate) struct CoreStats {
     pub(crate) start_failures: u64,
     /// Deaths after READY that nobody asked for.
     pub(crate) deaths: u64,
+    /// Starts, or successors, in the place of a worker that died or did not come up.
+    pub(crate) restarts: u64,
+    /// Workers stopped because they had served long enough.
+    pub(crate) recycled: u64,
 }
 
 impl Core {
@@ -120,6 +126,8 @@ impl Core {
             starts: self.counters.starts,
             start_failures: self.counters.start_failures,
             deaths: self.counters.deaths,
+            restarts: self.counters.restarts,
+            recycled: self.counters.recycled,
         }
     }
 }

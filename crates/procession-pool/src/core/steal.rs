@@ -21,7 +21,9 @@ impl Core {
             self.take_back(slot, fx, |_| true);
             if let Some(worker) = self.workers.get_mut(slot) {
                 worker.feed = Feed::Robbed;
-                if worker.state == WorkerState::Ready && worker.frames.is_empty() {
+                if worker.may_go() {
+                    self.outgoing.push(slot as u32);
+                } else if worker.state == WorkerState::Ready && worker.frames.is_empty() {
                     worker.feed = Feed::Open;
                     worker.listed = true;
                     self.idle.insert(0, slot as u32);
@@ -84,6 +86,7 @@ impl Core {
                 break;
             };
             self.counters.taken_back += 1;
+            worker.spare_quota(frame.count);
             let run = frame.run();
             if requeue(run) {
                 self.queue.push_front(run);

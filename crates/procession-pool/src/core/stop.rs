@@ -63,6 +63,8 @@ impl Core {
         if self.cancel_grace == 0 {
             self.sound_alarm(now, fx);
         }
+        // Whoever was to leave with its last items has none.
+        self.pump(now, fx);
         ids.len()
     }
 

@@ -16,6 +16,9 @@ impl Core {
         if self.alarm <= now {
             self.sound_alarm(now, fx);
         }
+        if self.life.look <= now {
+            self.look_at_lives(now, fx);
+        }
         self.start_missing(now, fx);
     }
 
@@ -26,12 +29,14 @@ impl Core {
 
     /// When `timer` is next wanted.
     pub(crate) fn next_timer(&self) -> Option<Nanos> {
-        let start = if self.down > 0 && self.wants_workers() {
-            self.workers.iter().filter_map(Worker::may_start_at).min()
+        let start = if self.lacking > 0 && self.wants_workers() {
+            let lacking = self.workers.iter().filter(|worker| worker.is_lacking());
+            lacking.filter_map(Worker::may_start_at).min()
         } else {
             None
         };
-        let look = self.look_again.unwrap_or(NEVER).min(self.alarm);
+        let look = self.look_again.unwrap_or(NEVER);
+        let look = look.min(self.alarm).min(self.life.look);
         let when = start.map_or(look, |start| start.min(look));
         (when != NEVER).then_some(when)
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::alarm::NEVER;
+use super::place::Duty;
 use super::profile::LONG;
 use super::queue::Run;
 use super::{JobId, Nanos};
@@ -12,7 +13,7 @@ pub(super) const AHEAD: Nanos = 2_000_000;
 /// Frames in one worker, whatever their estimate: bounds what a wrong estimate can hold back.
 pub(super) const MAX_FRAMES: usize = 1024;
 
-/// A worker's place in the pool, 0..n.
+/// A place for a worker's process; not its index, which may pass on to another place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Slot(pub(crate) u32);
 
@@ -93,6 +94,21 @@ pub(super) struct Worker {
     pub(super) feed: Feed,
     /// Listed in `Core::idle` or `Core::vacant`.
     pub(super) listed: bool,
+    /// What it is called by; means nothing in a spare place.
+    pub(super) index: u32,
+    pub(super) duty: Duty,
+    /// The next start here replaces nobody that died.
+    pub(super) anew: bool,
+    /// Items it may yet be given: above 0 only in a live worker that serves.
+    pub(super) left: u64,
+    /// The same, for when it serves again.
+    pub(super) kept: u64,
+    /// It is given nothing more, whatever its quota.
+    pub(super) retired: bool,
+    /// When it is too old to be given more.
+    pub(super) retire_at: Nanos,
+    /// Since when it has nothing to do, if that was noted.
+    pub(super) idle_since: Nanos,
     /// This incarnation has replied.
     pub(super) used: bool,
     /// Starts in this place since its last reply that ended with nothing done.
@@ -113,8 +129,16 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new() -> Worker {
+    pub(super) fn new(index: u32, duty: Duty) -> Worker {
         Worker {
+            index,
+            duty,
+            anew: true,
+            left: 0,
+            kept: 0,
+            retired: false,
+            retire_at: NEVER,
+            idle_since: NEVER,
             state: WorkerState::Down { not_before: 0 },
             incarnation: 0,
             feed: Feed::Open,
@@ -158,7 +182,7 @@ impl Worker {
     /// Whether a frame of items that take `item` each may be queued here now; `single`: of a plain call.
     #[inline]
     pub(super) fn has_room(&self, item: u32, single: bool) -> bool {
-        if self.feed != Feed::Open {
+        if self.feed != Feed::Open || self.left == 0 {
             return false;
         }
         match self.state {

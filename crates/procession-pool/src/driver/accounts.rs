@@ -16,13 +16,20 @@ use crate::stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, W
 /// How many of the slowest items are kept.
 const KEPT: usize = 10;
 
-/// What is remembered of one place.
+/// What is remembered of the worker in one place.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    /// The times of the workers that ended there.
-    past: WorkerTimes,
-    /// When the one that is there was told to end.
+    /// When it was told to end.
     told_to_end: Option<u64>,
+}
+
+/// What is remembered under one index, of whatever processes served there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ledger {
+    /// The times of those that ended.
+    past: WorkerTimes,
+    /// Processes that came.
+    pub(crate) starts: u64,
 }
 
 impl Account {
@@ -66,13 +73,13 @@ impl Slowest {
     }
 
     /// An item that was ended together with its worker.
-    pub(super) fn ended(&mut self, data: &JobData, item: u32, by: Slot, ran_for: Duration) {
+    pub(super) fn ended(&mut self, data: &JobData, item: u32, by: u32, ran_for: Duration) {
         self.add(SlowTask {
             name: data.task.name(),
             id: data.id,
             item: data.base.wrapping_add(item) as usize,
             ran_for,
-            worker: by.index(),
+            worker: by as usize,
         });
     }
 
@@ -111,6 +118,7 @@ impl Driver {
             seats,
             profiles,
             slowest,
+            ledgers,
             ..
         } = &mut self.parts;
         let Some(seat) = seats.get_mut(slot.index()) else {
@@ -118,21 +126,31 @@ impl Driver {
         };
         let Some(worker) = &seat.worker else { return };
         let times = seat.account.times(worker, now);
-        seat.account.past.add(times);
+        let index = seat.index as usize;
+        if let Some(ledger) = ledgers.get_mut(index) {
+            ledger.past.add(times);
+        }
         seat.account.told_to_end = None;
-        slowest.of_worker(worker, slot.index(), |offset| name_of(profiles, offset));
+        slowest.of_worker(worker, index, |offset| name_of(profiles, offset));
     }
 
     pub(super) fn stats(&mut self, shared: &Shared) -> PoolStats {
         let now = now_ns();
-        let slots = (0..self.parts.seats.len()).map(|at| Slot(at as u32));
-        let workers: Vec<_> = slots
-            .map(|slot| {
-                self.note_work(slot);
-                self.stats_of(slot, shared, now)
-            })
+        for at in 0..self.parts.seats.len() {
+            let _ = self.note_work(Slot(at as u32));
+        }
+        let indexes = 0..self.core.size();
+        let mut workers: Vec<_> = indexes
+            .map(|index| self.stats_of(index, shared, now))
             .collect();
-        let running = workers.iter().filter(|worker| worker.busy).count() as u64;
+        let mut running = 0;
+        for seat in &mut self.parts.seats {
+            running += u64::from(seat.is_busy());
+            // A process that comes up or ends beside the one that serves is of the same index.
+            if let (Some(worker), Some(of)) = (&seat.worker, workers.get_mut(seat.index as usize)) {
+                of.times.add(seat.account.times(worker, now));
+            }
+        }
         let core = self.core.stats();
         let failed = self.failed_replies
             + core.items_failed
@@ -147,7 +165,8 @@ impl Driver {
             idle: u64::from(core.idle),
             done: core.items_done.saturating_sub(self.failed_replies),
             failed,
-            restarts: core.starts.saturating_sub(workers.len() as u64),
+            restarts: core.restarts,
+            recycled: core.recycled,
             callback_panics: shared.callbacks.panicked(),
             dropped_lines: shared.dropped_lines(),
             shares_sent: self.parts.seats.iter().map(|seat| seat.shares_sent).sum(),
@@ -163,25 +182,26 @@ impl Driver {
             seats, profiles, ..
         } = &self.parts;
         let mut all = Slowest(self.parts.slowest.0.clone());
-        for (index, seat) in seats.iter().enumerate() {
+        for seat in seats {
             if let Some(worker) = &seat.worker {
-                all.of_worker(worker, index, |offset| name_of(profiles, offset));
+                all.of_worker(worker, seat.index as usize, |offset| {
+                    name_of(profiles, offset)
+                });
             }
         }
         all.0
     }
 
-    fn stats_of(&mut self, slot: Slot, shared: &Shared, now: u64) -> WorkerStats {
-        let index = slot.index();
+    fn stats_of(&mut self, index: u32, shared: &Shared, now: u64) -> WorkerStats {
+        // Every index below the size is held by one place.
+        let slot = self.core.holder(index).unwrap_or(Slot(index));
+        let index = index as usize;
+        let ledger = self.parts.ledgers.get(index).copied().unwrap_or_default();
         let ready = self.core.is_ready(slot);
         let busy = self.parts.seat(slot).is_some_and(Seat::is_busy);
         let current = self.running_in(slot, now).filter(|_| busy);
-        let seat = self.parts.seats.get(index);
+        let seat = self.parts.seats.get(slot.index());
         let worker = seat.and_then(|seat| seat.worker.as_ref());
-        let mut times = seat.map_or_else(WorkerTimes::default, |seat| seat.account.past);
-        if let (Some(seat), Some(worker)) = (seat, worker) {
-            times.add(seat.account.times(worker, now));
-        }
         let state = match (worker, seat) {
             (None, _) | (_, None) => WorkerState::Absent,
             (Some(_), Some(seat)) if seat.ending => WorkerState::Ending,
@@ -201,8 +221,8 @@ impl Driver {
                 let ago = Duration::from_nanos(now.saturating_sub(worker.started_ns()));
                 Instant::now().checked_sub(ago)
             }),
-            restarts: u64::from(seat.map_or(0, |seat| seat.starts).saturating_sub(1)),
-            times,
+            restarts: ledger.starts.saturating_sub(1),
+            times: ledger.past,
         }
     }
 

@@ -71,18 +71,20 @@ impl Listeners {
 impl Driver {
     /// A worker process is there.
     pub(super) fn tell_birth(&mut self, slot: Slot, pid: u32) {
-        let index = slot.index();
+        let seat = self.parts.seats.get(slot.index());
+        let index = seat.map_or(0, |seat| seat.index as usize);
         self.listeners.tell(&Event::WorkerBorn { index, pid }, 1);
-        self.parts.trace.born(slot, pid);
+        self.parts.trace.born(Slot(index as u32), pid);
     }
 
     /// A worker process has ended.
     pub(super) fn tell_death(&mut self, slot: Slot, expected: bool) {
-        let index = slot.index();
         let Parts { seats, trace, .. } = &mut self.parts;
-        let story = seats.get(index).and_then(|seat| seat.story.as_ref());
+        let seat = seats.get(slot.index());
+        let index = seat.map_or(0, |seat| seat.index as usize);
+        let story = seat.and_then(|seat| seat.story.as_ref());
         if let Some(story) = story {
-            trace.died(slot, &story.death, expected);
+            trace.died(Slot(index as u32), &story.death, expected);
         }
         if let Some(story) = story.filter(|_| !self.listeners.all.is_empty()) {
             let death = story.death.clone();

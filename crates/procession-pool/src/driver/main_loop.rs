@@ -25,6 +25,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     shared.gone.close();
     if ended.is_err() {
         shared.give_up();
+        shared.warmed.notify_all();
     }
     shared.end_events();
     *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -49,6 +50,9 @@ fn serve(shared: &Shared) {
         let look = driver.next_look();
         driver.loop_looks_at = look.unwrap_or(u64::MAX);
         driver.parts.call_loop = false;
+        if driver.warming > 0 {
+            shared.warmed.notify_all();
+        }
         shared.unlock_and_rouse(driver);
         shared.exits.keep(exits, shared.spec.max_frame);
         // Their files are closed without the lock.
@@ -61,27 +65,27 @@ fn serve(shared: &Shared) {
             let timeout = look.map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
             shared.watch.wait(timeout, &mut seen);
         }
-        for slot in to_start {
-            shared.start_worker(slot);
+        for (slot, index) in to_start {
+            shared.start_worker(slot, index);
         }
     }
 }
 
 impl Shared {
     /// Starts a worker in `slot`; a failure goes to the scheduler, which decides.
-    fn start_worker(&self, slot: Slot) {
-        let started = Worker::start(&self.spec_of(slot));
+    fn start_worker(&self, slot: Slot, index: u32) {
+        let started = Worker::start(&self.spec_of(index));
         let mut driver = self.lock();
         driver.started(slot, started, &self.watch);
         self.unlock_and_rouse(driver);
     }
 
-    /// The specification of the worker in `slot`: named after the pool and its place, counted from 1.
-    pub(crate) fn spec_of(&self, slot: Slot) -> WorkerSpec {
-        let name = format!("{}/{}", self.spec.name, slot.0 + 1);
+    /// The specification of a worker: named after the pool and its index, counted from 1.
+    pub(crate) fn spec_of(&self, index: u32) -> WorkerSpec {
+        let name = format!("{}/{}", self.spec.name, index + 1);
         WorkerSpec {
             name,
-            index: slot.index(),
+            index: index as usize,
             ..self.spec.clone()
         }
     }

@@ -68,16 +68,17 @@ impl Driver {
 
     fn take_lines(&mut self, slot: Slot, read: impl FnOnce(&mut Worker, &mut Vec<Line>)) {
         let Some(output) = &self.output else { return };
-        let worker = self
-            .parts
-            .seats
-            .get_mut(slot.index())
-            .and_then(|seat| seat.worker.as_mut());
-        let Some(worker) = worker else { return };
+        let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
+            return;
+        };
+        let index = seat.index as usize;
+        let Some(worker) = &mut seat.worker else {
+            return;
+        };
         let mut lines = Vec::new();
         read(worker, &mut lines);
         if !lines.is_empty() {
-            output.hand_in(worker, slot.index(), lines);
+            output.hand_in(worker, index, lines);
         }
     }
 

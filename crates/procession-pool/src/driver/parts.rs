@@ -14,7 +14,7 @@ use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{TaskError, TaskErrorKind, TaskId};
 
 use super::Patience;
-use super::accounts::{Account, Slowest};
+use super::accounts::{Account, Ledger, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
 pub(crate) use super::payload::{Mentioning, Payload, Segment};
@@ -67,6 +67,8 @@ impl JobData {
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     pub(crate) worker: Option<Worker>,
+    /// What the worker here is called by.
+    pub(crate) index: u32,
     pub(crate) incarnation: Option<WorkerRef>,
     pub(crate) story: Option<Story>,
     /// What it did against the protocol.
@@ -109,9 +111,12 @@ pub(crate) type Tasks = HashMap<i64, (u32, &'static str)>;
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     pub(crate) seats: Vec<Seat>,
+    /// By index.
+    pub(crate) ledgers: Vec<Ledger>,
     pub(crate) jobs: Vec<Option<JobData>>,
     pub(crate) dirty: Vec<u32>,
-    pub(crate) to_start: Vec<Slot>,
+    /// Where workers are to be started, and under which index.
+    pub(crate) to_start: Vec<(Slot, u32)>,
     pub(crate) wakes: Wakes,
     pub(crate) profiles: Tasks,
     pub(super) slowest: Slowest,
@@ -297,7 +302,9 @@ impl Effects for Parts {
 
     fn lost_item(&mut self, job: JobId, item: u32, by: Slot, fate: Fate) {
         self.trace_lost(job, item, by);
-        let story = self.seat(by).and_then(|seat| seat.story.clone());
+        let seat = self.seats.get(by.index());
+        let index = seat.map_or(0, |seat| seat.index);
+        let story = seat.and_then(|seat| seat.story.clone());
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
         let kind = story
@@ -306,7 +313,7 @@ impl Effects for Parts {
         let mut error = data.error(kind, item);
         if let Some(story) = story {
             let ran_for = story.death.ran_for().unwrap_or_default();
-            slowest.ended(data, item, by, ran_for);
+            slowest.ended(data, item, index, ran_for);
             error = story.tell(error);
         }
         self.attempt_failed(job, item, fate, error);
@@ -336,7 +343,9 @@ impl Effects for Parts {
 
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
         self.trace_timed_out(job, item, by);
-        let worker = self.seat(by).and_then(|seat| seat.worker.as_ref());
+        let seat = self.seats.get(by.index());
+        let index = seat.map_or(0, |seat| seat.index);
+        let worker = seat.and_then(|seat| seat.worker.as_ref());
         let who = worker.map(ended);
         let Parts { jobs, slowest, .. } = self;
         let Some(data) = known(jobs, job) else { return };
@@ -344,7 +353,7 @@ impl Effects for Parts {
             Duration::from_nanos(over.ran),
             Duration::from_nanos(over.limit),
         );
-        slowest.ended(data, item, by, ran);
+        slowest.ended(data, item, index, ran);
         let error = data
             .error(TaskErrorKind::TimedOut, item)
             .with_times(limit, ran);
@@ -411,8 +420,18 @@ impl Effects for Parts {
         }
     }
 
-    fn start(&mut self, slot: Slot) {
-        self.to_start.push(slot);
+    fn start(&mut self, slot: Slot, index: u32) {
+        if self.seats.len() <= slot.index() {
+            self.seats.resize_with(slot.index() + 1, Seat::default);
+        }
+        if let Some(seat) = self.seat(slot) {
+            seat.index = index;
+        }
+        if self.ledgers.len() <= index as usize {
+            self.ledgers
+                .resize_with(index as usize + 1, Ledger::default);
+        }
+        self.to_start.push((slot, index));
         self.call_loop = true;
     }
 

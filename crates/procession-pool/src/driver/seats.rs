@@ -120,6 +120,7 @@ impl Driver {
         let pid = worker.pid();
         watch.add(&worker, seat.key(slot))?;
         seat.worker = Some(worker);
+        let index = seat.index as usize;
         seat.incarnation = None;
         seat.kill_at = Some(now.saturating_add(patience.start));
         seat.ready = false;
@@ -129,6 +130,9 @@ impl Driver {
         seat.violation = None;
         seat.wants_room = false;
         seat.work_done = (0, 0);
+        if let Some(ledger) = self.parts.ledgers.get_mut(index) {
+            ledger.starts += 1;
+        }
         self.tell_birth(slot, pid);
         let incarnation = self.core.started(slot, now, &mut self.parts);
         if let Some(seat) = self.parts.seat(slot) {

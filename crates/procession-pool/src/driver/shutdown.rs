@@ -84,16 +84,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn worker_pids(&self) -> Vec<u32> {
-        let driver = self.lock();
-        driver
-            .parts
-            .seats
-            .iter()
-            .filter_map(|seat| Some(seat.worker.as_ref()?.pid()))
-            .collect()
-    }
-
     pub(crate) fn stats(&self) -> PoolStats {
         let mut driver = self.lock();
         driver.collect_all(true, now_ns());
@@ -105,7 +95,7 @@ impl Shared {
 
 impl Driver {
     /// Asks for the first workers; returns where.
-    pub(crate) fn open(&mut self, now: u64) -> Vec<Slot> {
+    pub(crate) fn open(&mut self, now: u64) -> Vec<(Slot, u32)> {
         self.core.open(now, &mut self.parts);
         self.parts.call_loop = false;
         std::mem::take(&mut self.parts.to_start)

@@ -39,11 +39,6 @@ pub(crate) struct Taken {
 }
 
 impl Shared {
-    /// How many workers the pool has places for.
-    pub(crate) fn seats(&self) -> usize {
-        self.lock().parts.seats.len()
-    }
-
     /// Hands the next items of a stream to the workers once there is room for them, and collects what there is.
     pub(crate) fn give(&self, portion: Portion<'_>) -> Result<Taken, Refused> {
         let mut driver = self.lock_with_room(Load::Job(portion.items));

@@ -39,7 +39,7 @@ impl Effects for Sink {
     fn finished(&mut self, _: JobId) {
         self.finished += 1;
     }
-    fn start(&mut self, slot: Slot) {
+    fn start(&mut self, slot: Slot, _: u32) {
         self.starts.push(slot);
     }
     fn stop(&mut self, _: Slot) {}

@@ -27,10 +27,14 @@ pub(super) struct Sent {
 #[derive(Debug, Default)]
 pub(super) struct Link {
     pub(super) who: Option<WorkerRef>,
+    /// What the worker is called by.
+    pub(super) index: u32,
     /// Frames not completely replied, the oldest first.
     pub(super) frames: VecDeque<Sent>,
     /// The worker has claimed the oldest one.
     pub(super) begun: bool,
+    /// Items this worker was given and not taken back.
+    pub(super) given: u64,
     /// Items this link still takes.
     pub(super) room: Option<u32>,
     /// Most frames it ever held.
@@ -74,6 +78,8 @@ pub(super) struct Fake {
     pub(super) stops: Vec<Slot>,
     pub(super) kills: Vec<Slot>,
     pub(super) sends: u64,
+    /// Items a worker may be given at most.
+    pub(super) quota: Option<u64>,
     /// The time, as a worker reads it.
     pub(super) now: Nanos,
     /// The latest incarnation in each place, kept by the simulation.
@@ -233,6 +239,21 @@ impl Effects for Fake {
         if let Some(room) = &mut link.room {
             *room -= taken;
         }
+        link.given += u64::from(taken);
+        assert!(
+            self.quota.is_none_or(|quota| link.given <= quota),
+            "given more than its quota"
+        );
+        let index = link.index;
+        let at_work =
+            |other: &Link| other.who.is_some() && !other.killed && !other.frames.is_empty();
+        let others = (0..self.links.len()).filter(|slot| *slot != to.index());
+        let mut namesakes = others.filter(|slot| self.links[*slot].index == index);
+        assert!(
+            !namesakes.any(|slot| at_work(&self.links[slot])),
+            "two at work under index {index}"
+        );
+        let link = &mut self.links[to.index()];
         if taken > 0 {
             link.frames.push_back(Sent {
                 job,
@@ -252,6 +273,7 @@ impl Effects for Fake {
         let keep = usize::from(link.begun);
         let taken = link.frames.len() - keep;
         let items: u32 = link.frames.drain(keep..).map(|sent| sent.count).sum();
+        link.given -= u64::from(items);
         link.room = link.room.map(|room| room + items);
         link.robbed += 1;
         taken as u32
@@ -324,7 +346,11 @@ impl Effects for Fake {
         record.finished = true;
     }
 
-    fn start(&mut self, slot: Slot) {
+    fn start(&mut self, slot: Slot, index: u32) {
+        if self.links.len() <= slot.index() {
+            self.links.resize_with(slot.index() + 1, Link::default);
+        }
+        self.links[slot.index()].index = index;
         assert!(
             self.links[slot.index()].who.is_none(),
             "started where somebody lives"

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{After, Asks, Chunk, JobId, JobSpec, Retry, Slot, Terms, Verdict};
+use super::super::{After, Asks, Chunk, JobId, JobSpec, LifeConfig, Retry, Slot, Terms, Verdict};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 
@@ -67,6 +67,15 @@ enum Step {
     Advance {
         by: u64,
     },
+    Resize {
+        workers: u32,
+    },
+    Retire {
+        slot: u32,
+    },
+    Warm {
+        workers: u32,
+    },
     Close,
     Terminate,
 }
@@ -74,7 +83,7 @@ enum Step {
 const WORKERS: u32 = 3;
 
 fn step() -> impl Strategy<Value = Step> {
-    let slot = 0..WORKERS;
+    let slot = prop_oneof![3 => 0..WORKERS, 2 => 0..8u32];
     prop_oneof![
         6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32, 0..8u32)
             .prop_map(|(items, open, chunk, stop, profile, terms, retry)| Step::Submit { items, open, chunk, stop, profile, terms, retry }),
@@ -94,7 +103,10 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (slot.clone(), 0..3u32, prop_oneof![Just(US), Just(30 * US), Just(MS), Just(9 * MS)])
             .prop_map(|(slot, profile, item)| Step::Measured { slot, profile, item }),
         3 => slot.clone().prop_map(|slot| Step::Die { slot }),
-        2 => (slot, prop::option::of(0..5u32)).prop_map(|(slot, room)| Step::Room { slot, room }),
+        2 => (slot.clone(), prop::option::of(0..5u32)).prop_map(|(slot, room)| Step::Room { slot, room }),
+        1 => (1..6u32).prop_map(|workers| Step::Resize { workers }),
+        1 => slot.prop_map(|slot| Step::Retire { slot }),
+        1 => (0..4u32).prop_map(|workers| Step::Warm { workers }),
         3 => (0..300 * MS).prop_map(|by| Step::Advance { by }),
         1 => prop::bool::weighted(0.3).prop_map(|end| if end { Step::Close } else { Step::Start }),
         1 => prop::bool::weighted(0.1).prop_map(|end| if end { Step::Terminate } else { Step::Start }),
@@ -115,6 +127,28 @@ fn retries(pick: u32) -> Retry {
     }
 }
 
+fn life() -> impl Strategy<Value = LifeConfig> {
+    let never = LifeConfig::default();
+    let time = move |most: u64| prop_oneof![3 => Just(never.lifetime), 1 => 0..most];
+    let quota = prop_oneof![1 => Just(0), 1 => 1..6u64];
+    (
+        quota,
+        0..3u64,
+        any::<u64>(),
+        time(900 * MS),
+        time(900 * MS),
+        prop::option::of(0..5u32),
+    )
+        .prop_map(|(quota, jitter, seed, lifetime, idle, least)| LifeConfig {
+            quota,
+            jitter,
+            seed,
+            lifetime,
+            idle,
+            least,
+        })
+}
+
 fn open_job(scene: &Scene, jobs: &[JobId], pick: usize) -> Option<JobId> {
     let open: Vec<JobId> = jobs
         .iter()
@@ -125,7 +159,10 @@ fn open_job(scene: &Scene, jobs: &[JobId], pick: usize) -> Option<JobId> {
 }
 
 fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
-    let lives = |scene: &Scene, slot: u32| scene.fx.links[slot as usize].who.is_some();
+    let lives = |scene: &Scene, slot: u32| {
+        let link = scene.fx.links.get(slot as usize);
+        link.is_some_and(|link| link.who.is_some())
+    };
     match step {
         Step::Submit {
             items,
@@ -223,14 +260,29 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             scene.core.measured(scene.who(slot), profile, 1, item);
         }
         Step::Die { slot } if lives(scene, slot) => scene.die(slot),
+        Step::Retire { slot } if lives(scene, slot) => drop(scene.retire(slot)),
+        Step::Resize { workers } => {
+            scene.core.resize(workers, scene.now, &mut scene.fx);
+            scene.check();
+        }
+        Step::Warm { workers } => {
+            match workers {
+                0 => scene.core.cool(scene.now),
+                _ => scene.core.warm(workers, scene.now, &mut scene.fx),
+            }
+            scene.check();
+        }
         Step::Ready { .. }
+        | Step::Retire { .. }
         | Step::Begin { .. }
         | Step::Reply { .. }
         | Step::Fail { .. }
         | Step::Measured { .. }
         | Step::Die { .. } => {}
         Step::Room { slot, room } => {
-            let link = &mut scene.fx.links[slot as usize];
+            let Some(link) = scene.fx.links.get_mut(slot as usize) else {
+                return;
+            };
             // A link with nothing in it takes at least one item, in the end.
             link.room = if link.frames.is_empty() { None } else { room };
         }
@@ -244,8 +296,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_sequence_ends_with_nothing_left_over(steps in prop::collection::vec(step(), 1..120)) {
-        let mut scene = Scene::new(WORKERS);
+    fn every_sequence_ends_with_nothing_left_over(life in life(), steps in prop::collection::vec(step(), 1..120)) {
+        let mut scene = Scene::living(WORKERS, life);
         let mut jobs = Vec::new();
         for step in steps {
             apply(&mut scene, &mut jobs, step);

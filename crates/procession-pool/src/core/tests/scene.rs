@@ -1,7 +1,8 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
 use super::super::{
-    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, Nanos, Refused, Slot, Terms, Verdict, WorkerRef,
+    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot, Terms,
+    Verdict, WorkerRef,
 };
 use super::fake::{Fake, Outcome};
 
@@ -35,11 +36,21 @@ pub(super) fn call() -> JobSpec {
 impl Scene {
     /// Opened, no start answered.
     pub(super) fn new(workers: u32) -> Scene {
+        Scene::living(workers, LifeConfig::default())
+    }
+
+    /// The same with workers that do not serve for ever.
+    pub(super) fn living(workers: u32, life: LifeConfig) -> Scene {
+        let config = CoreConfig {
+            life,
+            ..CoreConfig::new(workers)
+        };
         let mut scene = Scene {
-            core: Core::new(CoreConfig::new(workers)),
+            core: Core::new(config),
             fx: Fake::new(workers),
             now: 1,
         };
+        scene.fx.quota = (life.quota > 0).then_some(life.quota + life.jitter);
         scene.core.open(scene.now, &mut scene.fx);
         scene.check();
         scene
@@ -147,6 +158,7 @@ impl Scene {
         let link = &mut self.fx.links[slot.index()];
         let incarnation = link.who.map_or(0, |who| who.incarnation);
         link.who = Some(WorkerRef { slot, incarnation });
+        link.given = 0;
         let who = self.core.started(slot, self.now, &mut self.fx);
         self.fx.links[slot.index()].who = Some(who);
         self.check();
@@ -288,6 +300,19 @@ impl Scene {
         self.check();
     }
 
+    pub(super) fn resize(&mut self, workers: u32) {
+        assert!(self.core.resize(workers, self.now, &mut self.fx));
+        self.check();
+    }
+
+    /// The driver has found that the worker is to be replaced.
+    pub(super) fn retire(&mut self, slot: u32) -> bool {
+        let who = self.who(slot);
+        let does = self.core.retire(who, self.now, &mut self.fx);
+        self.check();
+        does
+    }
+
     pub(super) fn close(&mut self) {
         self.core.close(self.now, &mut self.fx);
         self.check();
@@ -311,6 +336,10 @@ impl Scene {
                 {
                     self.done(slot, count);
                     moved = true;
+                } else if let Some(who) = self.fx.links[slot as usize].who {
+                    // One that boots, and has nothing to reply to, is READY some day.
+                    self.say_ready(who);
+                    moved |= self.core.stats().frames_in_flight > 0;
                 }
             }
             if !moved && self.fx.starts.is_empty() {

@@ -20,6 +20,7 @@ fn seeded_pools_end_with_every_item_resolved_once() {
     let mut cancelled = 0;
     let mut timed_out = 0;
     let mut retried = 0;
+    let mut recycled = 0;
     for seed in 0..number("PROCESSION_SIM_SEEDS").unwrap_or(100) {
         let outcome = std::panic::catch_unwind(|| Sim::new(seed).run());
         let stats = outcome.unwrap_or_else(|_| panic!("PROCESSION_SIM_SEED={seed} fails"));
@@ -29,9 +30,11 @@ fn seeded_pools_end_with_every_item_resolved_once() {
         cancelled += stats.items_cancelled;
         timed_out += stats.items_timed_out;
         retried += stats.retries;
+        recycled += stats.recycled;
     }
     assert!(
-        broken > 0 && lost > 0 && taken_back > 0 && cancelled > 0 && timed_out > 0 && retried > 0,
+        broken > 0 && lost > 0 && taken_back > 0 && cancelled > 0 && timed_out > 0,
         "the seeds reach every corner"
     );
+    assert!(retried > 0 && recycled > 0, "the seeds reach every corner");
 }

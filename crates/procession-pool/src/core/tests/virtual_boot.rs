@@ -13,7 +13,11 @@ impl Sim {
                 .core
                 .start_failed(slot, self.scene.now, &mut self.scene.fx);
         }
-        self.scene.fx.links[slot.index()] = Link::default();
+        let index = self.scene.fx.links[slot.index()].index;
+        self.scene.fx.links[slot.index()] = Link {
+            index,
+            ..Link::default()
+        };
         self.workers[slot.index()] = Virtual::default();
         if self.small_links {
             self.scene.fx.links[slot.index()].room = Some(1 + self.rng.below(20) as u32);

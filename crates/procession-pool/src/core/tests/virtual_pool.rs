@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::super::stats::CoreStats;
-use super::super::{Fault, JobId, Nanos, Slot, Verdict, WorkerRef};
+use super::super::{Fault, JobId, LifeConfig, Nanos, Slot, Verdict, WorkerRef};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 use super::virtual_user::Rng;
@@ -55,13 +55,29 @@ pub(super) struct Sim {
     pub(super) small_links: bool,
 }
 
+fn life(rng: &mut Rng) -> LifeConfig {
+    let mut life = LifeConfig::default();
+    if rng.percent(40) {
+        (life.quota, life.jitter, life.seed) = (1 + rng.below(30), rng.below(4), rng.next());
+    }
+    if rng.percent(20) {
+        life.lifetime = rng.below(30 * MS);
+    }
+    if rng.percent(30) {
+        (life.idle, life.least) = (rng.below(5 * MS), Some(rng.below(3) as u32));
+    } else if rng.percent(20) {
+        life.least = Some(rng.below(3) as u32);
+    }
+    life
+}
+
 impl Sim {
     pub(super) fn new(seed: u64) -> Sim {
         let mut rng = Rng(seed);
         let workers = 1 + rng.below(5) as u32;
         let rare = |rng: &mut Rng, most: u64| if rng.percent(40) { rng.below(most) } else { 0 };
         let mut sim = Sim {
-            scene: Scene::new(workers),
+            scene: Scene::living(workers, life(&mut rng)),
             heap: BinaryHeap::new(),
             sequence: 0,
             workers: (0..workers).map(|_| Virtual::default()).collect(),
@@ -143,6 +159,8 @@ impl Sim {
     fn after(&mut self) {
         self.scene.core.sanity_check();
         while let Some(slot) = self.scene.fx.starts.pop_front() {
+            let places = self.scene.fx.links.len();
+            self.workers.resize_with(places, Virtual::default);
             let delay = self.between(50 * US, MS);
             self.at(delay, Event::Started(slot.0));
         }

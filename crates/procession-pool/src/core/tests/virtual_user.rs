@@ -52,11 +52,25 @@ impl Sim {
                 let pick = self.rng.below(self.owned.len() as u64) as usize;
                 self.revoke(pick);
             }
+            3 if self.rng.percent(30) => self.life(),
             2..6 => self.extend(),
             _ => self.submit(),
         }
         let delay = self.between(0, MS);
         self.at(delay, Event::User);
+    }
+
+    /// Another size, workers that are to be there or need not be, or one found to have served long enough.
+    fn life(&mut self) {
+        let workers = 1 + self.rng.below(6) as u32;
+        let pick = self.rng.below(self.workers.len() as u64) as usize;
+        let (now, fx) = (self.scene.now, &mut self.scene.fx);
+        match (self.rng.below(3), fx.links[pick].who) {
+            (0, _) => drop(self.scene.core.resize(workers, now, fx)),
+            (1, Some(who)) => drop(self.scene.core.retire(who, now, fx)),
+            _ if workers == 1 => self.scene.core.cool(now),
+            _ => self.scene.core.warm(workers, now, fx),
+        }
     }
 
     fn submit(&mut self) {

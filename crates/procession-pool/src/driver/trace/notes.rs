@@ -128,8 +128,15 @@ impl Parts {
         });
     }
 
+    /// Workers are told by their indexes, whichever place they are in.
+    fn called(&self, place: Slot) -> Slot {
+        let seat = self.seats.get(place.index());
+        seat.map_or(place, |seat| Slot(seat.index))
+    }
+
     #[inline]
     pub(crate) fn trace_started(&mut self, to: Slot, job: JobId, first: u32, count: u32) {
+        let to = self.called(to);
         self.note(LevelFilter::TRACE, job, |data, task| {
             let first = data.base.wrapping_add(first);
             Note::Started(task, Items { first, count }, to)
@@ -137,12 +144,14 @@ impl Parts {
     }
 
     pub(crate) fn trace_lost(&mut self, job: JobId, item: u32, by: Slot) {
+        let by = self.called(by);
         self.note(LevelFilter::WARN, job, |data, task| {
             Note::Lost(task, data.base.wrapping_add(item), by)
         });
     }
 
     pub(crate) fn trace_timed_out(&mut self, job: JobId, item: u32, by: Slot) {
+        let by = self.called(by);
         self.note(LevelFilter::WARN, job, |data, task| {
             Note::TimedOut(task, data.base.wrapping_add(item), by)
         });

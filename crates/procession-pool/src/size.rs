@@ -1,0 +1,127 @@
+//! How many workers a pool has while it runs: told by its owner, and asked for. It must not start or end any by itself.
+
+use std::time::{Duration, Instant};
+
+use procession_worker::Error;
+
+use crate::builder::MAX_WORKERS;
+use crate::driver::Shared;
+use crate::pool::Pool;
+
+impl Pool {
+    /// Changes the number of workers while the pool runs.
+    ///
+    /// It returns at once. More: workers are started, as at the beginning, for the indexes that are new. Fewer: those with the
+    /// highest indexes are given nothing more; what they have not begun goes to the others, what they have begun they
+    /// finish, and then they are stopped. So nothing is lost and nothing is ended, but for a while more calls may run
+    /// than the pool has workers.
+    ///
+    /// A pool with [`min_workers`](crate::PoolBuilder::min_workers) starts the new ones when there is something to do.
+    ///
+    /// # Errors
+    /// When `workers` is 0 or more than [`MAX_WORKERS`]; when descriptors do not suffice for so many; when the pool is
+    /// inline, is not open any more, or is a forked copy. Nothing has changed then.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let first = pool.worker_pids();
+    /// pool.resize(3)?;
+    /// assert!(pool.warm_up(std::time::Duration::from_secs(60))?);
+    /// assert_eq!(pool.worker_pids().len(), 3);
+    /// pool.resize(1)?;
+    /// assert_eq!(pool.worker_pids(), first);
+    /// assert!(pool.resize(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn resize(&self, workers: usize) -> Result<(), Error> {
+        let cannot = |why: &dyn std::fmt::Display| {
+            Error::message(format!("cannot resize a pool to {workers} workers: {why}"))
+        };
+        let Some(shared) = &self.shared else {
+            return Err(cannot(&"it is inline, which it stays"));
+        };
+        if workers == 0 {
+            return Err(cannot(&"the least is 1"));
+        }
+        if workers > MAX_WORKERS {
+            return Err(cannot(&format!("the most is {MAX_WORKERS}")));
+        }
+        self.check_open(shared).map_err(|why| cannot(&why))?;
+        let more = workers.saturating_sub(shared.size());
+        let captured = shared.captured();
+        if more > 0 {
+            procession_worker::check_can_start(more, captured).map_err(|why| cannot(&why))?;
+        }
+        if shared.resize(u32::try_from(workers).unwrap_or(u32::MAX)) {
+            Ok(())
+        } else {
+            Err(cannot(&"it is not open any more"))
+        }
+    }
+
+    /// Starts the workers that are missing and waits until all of them are ready, initializers included, for at most
+    /// `timeout`; false when some are not by then.
+    ///
+    /// Calls do not have to wait for this: they go to workers that boot. It is for measurements, and for what is to be
+    /// prompt from the first call on. A pool with [`idle_timeout`](crate::PoolBuilder::idle_timeout) may stop them again
+    /// later. In an inline pool there is nothing to wait for.
+    ///
+    /// # Errors
+    /// When the pool is not open, or is broken, before or meanwhile; or is a forked copy.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::builder().workers(3).min_workers(0).build()?;
+    /// assert_eq!(pool.stats().idle, 0);
+    /// assert!(pool.warm_up(Duration::from_secs(60))?);
+    /// assert_eq!(pool.stats().idle, 3);
+    /// pool.close();
+    /// assert!(pool.warm_up(Duration::ZERO).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn warm_up(&self, timeout: Duration) -> Result<bool, Error> {
+        self.warm_up_to(MAX_WORKERS, timeout)
+    }
+
+    /// As [`Pool::warm_up`] for so many workers, or all if there are fewer.
+    ///
+    /// # Errors
+    /// As [`Pool::warm_up`].
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::builder().workers(3).min_workers(0).build()?;
+    /// assert!(pool.warm_up_to(1, Duration::from_secs(60))?);
+    /// assert_eq!(pool.worker_pids().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn warm_up_to(&self, workers: usize, timeout: Duration) -> Result<bool, Error> {
+        let cannot = |why: &dyn std::fmt::Display| {
+            Error::message(format!("cannot warm up a pool's workers: {why}"))
+        };
+        let Some(shared) = &self.shared else {
+            return Ok(true);
+        };
+        self.check_open(shared).map_err(|why| cannot(&why))?;
+        // A time-out beyond the clock is none.
+        let deadline = Instant::now().checked_add(timeout);
+        let workers = u32::try_from(workers).unwrap_or(u32::MAX);
+        shared
+            .warm_up(workers, deadline)
+            .map_err(|why| cannot(&why))
+    }
+
+    fn check_open(&self, shared: &Shared) -> Result<(), Error> {
+        if !shared.is_ours() {
+            return Err(Error::forked(shared.owner()));
+        }
+        if self.is_open() {
+            Ok(())
+        } else {
+            Err(Error::message("it is not open any more"))
+        }
+    }
+}
