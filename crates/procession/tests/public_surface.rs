@@ -1,0 +1,196 @@
+//! Programs written against the public names compile and do what those names say; must use nothing that is not public.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use procession::{
+    AsyncResult, Error, ExitStatus, Imap, ImapUnordered, Pool, PoolStats, Process, ProcessInfo,
+    Shared, SubmitError, TaskError, TaskErrorKind, TaskId, WorkerDeath,
+};
+
+procession::init_before_main!();
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn greet(name: String, age: u32) -> String {
+    format!("{name} is {age}")
+}
+
+fn square(n: u64) -> u64 {
+    n * n
+}
+
+fn add(a: u64, b: u64) -> u64 {
+    a + b
+}
+
+fn look_up(table: Shared<Vec<u64>>, at: usize) -> u64 {
+    table[at]
+}
+
+#[test]
+fn entry() {
+    procession::init();
+    assert!(!procession::is_worker());
+    assert!(procession::cpu_count() >= 1);
+    let me: ProcessInfo = procession::current_process();
+    assert!(me.is_main() && me.pid() == std::process::id() && !me.name().is_empty());
+    assert!(procession::parent_process().is_none());
+    let _: Vec<ProcessInfo> = procession::active_children();
+    assert_eq!(procession::worker::index(), None);
+    assert!(!procession::worker::cancelled());
+}
+
+#[test]
+fn process() -> Result<(), Error> {
+    let p: Process<String> = Process::spawn(greet, ("test".to_string(), 18))?;
+    assert!(p.name().starts_with("Process-") && p.pid() > 0);
+    assert!(p.as_fd().try_clone_to_owned().is_ok());
+    assert!(p.join()?.success());
+    let status: Option<ExitStatus> = p.join_timeout(Duration::ZERO)?;
+    assert_eq!(
+        status.map(|s| (s.code(), s.signal())),
+        Some((Some(0), None))
+    );
+    assert!(!p.is_alive() && p.exit_status().is_some());
+    p.terminate()?;
+    p.kill()?;
+    p.interrupt()?;
+    let said: Result<String, TaskError> = p.into_result();
+    assert_eq!(said.ok().as_deref(), Some("test is 18"));
+
+    let p = Process::builder()
+        .name("reader")
+        .env("K", "v")
+        .current_dir("/tmp")
+        .spawn(|| std::env::var("K").unwrap_or_default(), ())?;
+    assert_eq!(p.name(), "reader");
+    assert_eq!(p.into_result().ok().as_deref(), Some("v"));
+    Ok(())
+}
+
+#[test]
+fn every_verb_of_a_pool() -> Result<(), Box<dyn std::error::Error>> {
+    let pool = Pool::builder()
+        .workers(2)
+        .name("ocr")
+        .initializer(square, (1,))
+        .max_tasks_per_worker(100)
+        .task_timeout(PATIENCE)
+        .max_queued(100)
+        .memory_limit(2 << 30)
+        .env("LANG", "C")
+        .idle_timeout(PATIENCE)
+        .build()?;
+    assert_eq!(pool.apply(square, (3,))?, 9);
+    let handle: AsyncResult<u64> = pool.apply_async(add, (1, 2));
+    assert_eq!(handle.get()?, 3);
+    assert_eq!(pool.map(square, 0..3)?, [0, 1, 4]);
+    assert_eq!(pool.map_async(square, vec![2]).get()?, [4]);
+    assert_eq!(pool.starmap(add, [(1, 2), (3, 4)])?, [3, 7]);
+    assert_eq!(pool.starmap_async(add, [(1, 2)]).get()?, [3]);
+    assert!(pool.try_map(square, [1]).iter().all(Result::is_ok));
+    let lazy: Imap<u64> = pool.imap(square, 0..);
+    assert_eq!(lazy.take(3).collect::<Result<Vec<_>, _>>()?, [0, 1, 4]);
+    let mut any: ImapUnordered<u64> = pool.imap_unordered(square, 0..2);
+    assert!(any.next().is_some());
+    drop(any);
+    let seen = std::sync::mpsc::channel();
+    pool.call(square)
+        .timeout(PATIENCE)
+        .queue_deadline(PATIENCE)
+        .retries(2)
+        .on_complete(move |r: &Result<u64, TaskError>| {
+            let _ = seen.0.send(r.is_ok());
+        })
+        .apply_async((2,))
+        .wait();
+    assert!(seen.1.recv_timeout(PATIENCE)?);
+    assert_eq!(pool.call(square).chunk_size(2).map(0..3)?, [0, 1, 4]);
+    assert_eq!(pool.call(square).buffer_size(2).imap(0..3).count(), 3);
+    let handle = pool
+        .try_apply_async(square, (2,))
+        .map_err(|e: SubmitError<(u64,)>| e.to_string())?;
+    let _: TaskId = handle.id();
+    handle.wait();
+    assert!(handle.wait_timeout(PATIENCE) && handle.ready() && !handle.cancel());
+    assert_eq!(handle.successful(), Some(true));
+    assert_eq!(handle.get_timeout(PATIENCE).map_err(|_| "not ready")??, 4);
+    let table = pool.broadcast(vec![5, 6, 7])?;
+    assert_eq!(
+        pool.starmap(look_up, (0..3).map(|at| (table.clone(), at)))?,
+        [5, 6, 7]
+    );
+    pool.resize(1)?;
+    pool.resize(2)?;
+    let stats: PoolStats = pool.stats();
+    assert!(stats.done > 0 && stats.failed == 0);
+    let _ = (
+        stats.queued,
+        stats.running,
+        stats.idle,
+        stats.restarts,
+        &stats.workers,
+    );
+    assert!(!pool.worker_pids().is_empty());
+    assert!(pool.join().is_err(), "neither closed nor terminated");
+    pool.close();
+    assert!(pool.join_timeout(PATIENCE)?);
+    pool.join()?;
+    pool.terminate();
+    Ok(())
+}
+
+#[test]
+fn many_handles() -> Result<(), Error> {
+    let pool = Pool::per_cpu()?;
+    let mut handles: Vec<AsyncResult<u64>> =
+        (0..4).map(|n| pool.apply_async(square, (n,))).collect();
+    assert!(procession::wait_any(&mut handles, Some(PATIENCE)).is_some());
+    let mut all: Vec<(usize, u64)> = procession::as_completed(handles)
+        .map(|(at, r)| (at, r.unwrap_or(u64::MAX)))
+        .collect();
+    all.sort_unstable();
+    assert_eq!(all, [(0, 0), (1, 1), (2, 4), (3, 9)]);
+    Ok(())
+}
+
+#[test]
+fn errors() -> Result<(), Error> {
+    let pool = Pool::new(1)?;
+    let e = pool
+        .map(|n: u32| assert!(n < 1, "too much"), 0..2)
+        .unwrap_err();
+    assert_eq!(
+        (e.kind(), e.item(), e.attempts()),
+        (TaskErrorKind::Panicked, Some(1), 1)
+    );
+    assert!(e.task_id().is_some() && !e.task_name().is_empty());
+    let panic = e.panic().unwrap();
+    assert_eq!(panic.message(), "too much");
+    let _ = (panic.file(), panic.line(), panic.backtrace());
+    let e = pool
+        .apply(|| -> u32 { std::process::exit(3) }, ())
+        .unwrap_err();
+    let _: fn(&TaskError) -> Option<&WorkerDeath> = TaskError::death;
+    let death = e.death().unwrap();
+    assert_eq!(death.exit_status().code(), Some(3));
+    assert!(death.pid() > 0 && death.name() == "pool/1" && death.ran_for().is_some());
+    assert_eq!(death.stderr_tail(), None);
+    Ok(())
+}
+
+#[test]
+fn handles_may_change_threads() {
+    fn send<T: Send>() {}
+    fn sync<T: Sync>() {}
+    send::<Pool>();
+    sync::<Pool>();
+    send::<AsyncResult<u64>>();
+    send::<Process<u64>>();
+    send::<Shared<u64>>();
+    send::<TaskError>();
+    sync::<TaskError>();
+    send::<Error>();
+    sync::<Error>();
+}
