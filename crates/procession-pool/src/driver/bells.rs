@@ -31,7 +31,7 @@ pub(crate) enum Flush {
 /// worker rang for it, does not sleep on this link, or never came because what it waited for was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hearing {
-    /// Nobody drains.
+    /// Nobody drains, or who does is away.
     Loop,
     /// The drainer looks at the links by itself.
     Poller,
@@ -55,6 +55,7 @@ impl Driver {
     pub(super) fn hearing(&self) -> Hearing {
         match (self.drainer, self.sleeping) {
             (None, _) => Hearing::Loop,
+            (Some(_), _) if self.away => Hearing::Loop,
             (Some(_), false) => Hearing::Poller,
             (Some(_), true) => Hearing::Waiter,
         }

@@ -12,7 +12,7 @@ use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
 use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
-use super::bells::Flush;
+use super::bells::{Flush, Hearing};
 use super::{Awaited, Driver, Shared};
 use crate::core::Slot;
 
@@ -148,7 +148,7 @@ impl Driver {
                 }
             }
         }
-        let asks = !self.has_drainer();
+        let asks = self.hearing() == Hearing::Loop;
         // Futures ask again when they are polled; without work there is nothing to be prompt about.
         self.prompt &= self.busy_links() > 0 || self.core.has_queued();
         loop {

@@ -90,12 +90,16 @@ impl Shared {
         }
     }
 
-    /// The drainer is about to do something else: a parked thread may take over.
+    /// The drainer is about to do something else: a parked thread may take over. Futures and callbacks, which have no
+    /// thread here, are the pool's own thread's meanwhile; those that come later see that the drainer is away.
     fn step_away(&self) {
         let mut driver = self.lock();
         driver.away = true;
         if let Some((_, thread)) = driver.parked.last() {
             thread.unpark();
+        } else if driver.prompt {
+            driver.hand_to_loop();
+            self.unlock(driver);
         }
     }
 
@@ -204,17 +208,17 @@ impl Drop for Leave<'_> {
     fn drop(&mut self) {
         let mut driver = self.shared.lock();
         if driver.drainer != Some(self.me) {
+            // It may have been woken to take the place of a drainer that is away.
+            if let Some((_, thread)) = driver.parked.last().filter(|_| driver.away) {
+                thread.unpark();
+            }
             return;
         }
         driver.drainer = None;
         driver.sleeping = false;
         driver.away = false;
         let next = driver.parked.pop();
-        if driver.busy_links() > 0 {
-            driver.ask_busy(Bell::Loop, Awaited::Nothing);
-            Worker::fence();
-            driver.collect_all(true, now_ns());
-        }
+        driver.hand_to_loop();
         self.shared.unlock(driver);
         if let Some((_, thread)) = next {
             thread.unpark();
@@ -258,8 +262,13 @@ impl Driver {
         self.busy().count()
     }
 
-    pub(crate) fn has_drainer(&self) -> bool {
-        self.drainer.is_some()
+    /// From here on bells are for the pool's own thread.
+    fn hand_to_loop(&mut self) {
+        if self.busy_links() > 0 {
+            self.ask_busy(Bell::Loop, Awaited::Nothing);
+            Worker::fence();
+            self.collect_all(true, now_ns());
+        }
     }
 
     fn watch_busy(&mut self, naps: &mut Nap) {
