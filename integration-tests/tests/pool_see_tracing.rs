@@ -1,5 +1,6 @@
-//! Events for the crate `tracing`: who is told what, and with no lock held.
+//! Spans and events for the crate `tracing`: who is told what, and with no lock held.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -34,8 +35,17 @@ impl Subscriber for Collector {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(SPANS.fetch_add(1, Ordering::Relaxed))
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let id = Id::from_u64(SPANS.fetch_add(1, Ordering::Relaxed));
+        let mut line = Line(String::new());
+        span.record(&mut line);
+        told().push((Level::DEBUG, format!("{}opened={} ", line.0, id.into_u64())));
+        let open = Open {
+            line: line.0,
+            handles: 1,
+        };
+        open_spans().insert(id.into_u64(), open);
+        id
     }
     fn record(&self, _: &Id, _: &Record<'_>) {}
     fn record_follows_from(&self, _: &Id, _: &Id) {}
@@ -43,6 +53,9 @@ impl Subscriber for Collector {
         assert_eq!(event.metadata().target(), "procession");
         let mut line = Line(String::new());
         event.record(&mut line);
+        if let Some(within) = event.parent() {
+            line.0 += &format!("within={} ", within.into_u64());
+        }
         let panics = line.0.contains("pool=\"panics\"");
         told().push((*event.metadata().level(), line.0));
         assert!(!panics, "a subscriber with a bug");
@@ -53,6 +66,39 @@ impl Subscriber for Collector {
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+    fn clone_span(&self, id: &Id) -> Id {
+        if let Some(open) = open_spans().get_mut(&id.into_u64()) {
+            open.handles += 1;
+        }
+        id.clone()
+    }
+    fn try_close(&self, id: Id) -> bool {
+        let mut spans = open_spans();
+        let Some(open) = spans.get_mut(&id.into_u64()) else {
+            return false;
+        };
+        open.handles -= 1;
+        if open.handles > 0 {
+            return false;
+        }
+        let closed = format!("{}closed={} ", open.line, id.into_u64());
+        spans.remove(&id.into_u64());
+        drop(spans);
+        told().push((Level::DEBUG, closed));
+        true
+    }
+}
+
+/// A span that is open: its fields, and how many hold it.
+struct Open {
+    line: String,
+    handles: u32,
+}
+
+static OPEN: Mutex<BTreeMap<u64, Open>> = Mutex::new(BTreeMap::new());
+
+fn open_spans() -> std::sync::MutexGuard<'static, BTreeMap<u64, Open>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn told() -> std::sync::MutexGuard<'static, Vec<(Level, String)>> {
@@ -118,6 +164,44 @@ fn each_task_is_told_from_submission_to_end() {
             let name = "name=\"pool_see_tracing::each_task_is_told_from_submission_to_end";
             assert_eq!(count(&lines, Level::DEBUG, &[&task, "submitted", name]), 1);
         }
+    });
+}
+
+/// The span of a task is opened by its submission, holds every event of the task, and is closed by its end.
+#[test]
+fn each_task_has_a_span() {
+    scene(|| {
+        let mut id = 0;
+        let lines = listen("spans", || {
+            let pool = named("spans");
+            let map = pool.map_async(|n: u64| n * n, 0..100);
+            id = map.id().0;
+            assert_eq!(map.get().unwrap().len(), 100);
+            finish(pool);
+        });
+        let of_task: Vec<&str> = lines
+            .iter()
+            .filter(|(_, line)| line.contains(&format!("task={id} ")))
+            .map(|(_, line)| line.as_str())
+            .collect();
+        let number = |key: &str| {
+            let line = of_task.iter().find(|line| line.contains(key))?;
+            line.split(key)
+                .nth(1)?
+                .split(' ')
+                .next()?
+                .parse::<u64>()
+                .ok()
+        };
+        let span = number("opened=").expect("a span");
+        assert_eq!(number("closed="), Some(span), "{of_task:#?}");
+        let within = format!("within={span} ");
+        let submitted = of_task.iter().find(|line| line.contains("task submitted"));
+        assert!(
+            submitted.is_some_and(|line| line.contains(&within)),
+            "{of_task:#?}"
+        );
+        assert!(of_task.iter().filter(|line| line.contains(&within)).count() >= 2);
     });
 }
 

@@ -116,11 +116,11 @@
 //!
 //! # Features
 //! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger. `indicatif`:
-//! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: events for the crate `tracing` with the target
-//! `procession`: tasks submitted, started and ended (DEBUG and TRACE), workers born and ended (DEBUG; WARN when nobody wanted
-//! that), pools opened, closed and terminated (INFO) or broken (ERROR). Each thread emits what it did
-//! itself, within its own spans and with no lock held: a subscriber may use the pool, one that panics misses the events of that
-//! moment, and events of several threads may overtake each other.
+//! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: a span `task` for each task, from its submission to its
+//! end and within the span of the thread that submits it, and events with the target `procession`: tasks submitted, started and
+//! ended (DEBUG and TRACE), workers born and ended (DEBUG; WARN when nobody wanted that), pools opened, closed and terminated
+//! (INFO) or broken (ERROR). Each thread emits what it did itself, with no lock held: a subscriber may use the pool, one that
+//! panics misses the events of that moment, and events of several threads may overtake each other.
 //!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:

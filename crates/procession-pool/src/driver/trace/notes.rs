@@ -1,13 +1,15 @@
 //! What is noted, and how it is told to the subscriber. It must never call the subscriber while a lock is held.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use procession_worker::WorkerDeath;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, info, trace, warn};
+use tracing::{debug, debug_span, error, info, trace, warn};
 
 use super::super::Driver;
 use super::super::parts::{JobData, Parts, known};
+use super::spans::Spans;
 use crate::core::{Cancelled, JobId, PoolState, Slot};
 
 /// What was noted and not yet emitted.
@@ -15,6 +17,7 @@ use crate::core::{Cancelled, JobId, PoolState, Slot};
 pub(crate) struct Trace {
     notes: Vec<Note>,
     state: Option<PoolState>,
+    spans: Arc<Spans>,
 }
 
 /// A task as its events name it.
@@ -88,6 +91,7 @@ impl Trace {
         Trace {
             notes: std::mem::take(&mut self.notes),
             state: self.state,
+            spans: Arc::clone(&self.spans),
         }
     }
 
@@ -95,7 +99,12 @@ impl Trace {
     #[inline]
     pub(crate) fn emit(self, pool: &str) {
         if !self.notes.is_empty() {
-            let tell = || self.notes.into_iter().for_each(|note| note.emit(pool));
+            let spans = &self.spans;
+            let tell = || {
+                self.notes
+                    .into_iter()
+                    .for_each(|note| note.emit(pool, spans))
+            };
             let _ = catch_unwind(AssertUnwindSafe(tell));
         }
     }
@@ -181,40 +190,51 @@ impl Driver {
 }
 
 impl Note {
-    fn emit(self, pool: &str) {
+    fn emit(self, pool: &str, spans: &Spans) {
         match self {
             Note::Submitted(Named { id, name }, items) => {
-                debug!(target: "procession", pool, task = id, name, items, "task submitted");
+                let made = debug_span!(target: "procession", "task", pool, task = id, name);
+                let span = spans.open(id, made);
+                debug!(target: "procession", parent: &span, pool, task = id, name, items, "task submitted");
             }
             Note::Refused(Named { id, name }) => {
                 debug!(target: "procession", pool, task = id, name, "task refused");
             }
             Note::Extended(Named { id, name }, items) => {
-                debug!(target: "procession", pool, task = id, name, items, "task extended");
+                debug!(target: "procession", parent: spans.of(id), pool, task = id, name, items, "task extended");
             }
             Note::Started(Named { id, name }, Items { first, count }, slot) => {
-                trace!(target: "procession", pool, task = id, name, first, items = count, worker = slot.0, "task started");
+                trace!(target: "procession", parent: spans.of(id), pool, task = id, name, first, items = count, worker = slot.0, "task started");
             }
             Note::Ended(Named { id, name }) => {
-                debug!(target: "procession", pool, task = id, name, "task ended");
+                let span = spans.close(id);
+                let within = span.as_ref().and_then(tracing::Span::id);
+                debug!(target: "procession", parent: within, pool, task = id, name, "task ended");
             }
             Note::Lost(Named { id, name }, item, slot) => {
-                warn!(target: "procession", pool, task = id, name, item, worker = slot.0, "task lost");
+                warn!(target: "procession", parent: spans.of(id), pool, task = id, name, item, worker = slot.0, "task lost");
             }
             Note::TimedOut(Named { id, name }, item, slot) => {
-                warn!(target: "procession", pool, task = id, name, item, worker = slot.0, "task timed out");
+                warn!(target: "procession", parent: spans.of(id), pool, task = id, name, item, worker = slot.0, "task timed out");
             }
             Note::Cancelled(Named { id, name }, Items { first, count }, why) => {
-                debug!(target: "procession", pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
+                debug!(target: "procession", parent: spans.of(id), pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
             }
+            of_pool => of_pool.emit_of_pool(pool),
+        }
+    }
+
+    /// What concerns no task, and so belongs to no span.
+    fn emit_of_pool(self, pool: &str) {
+        match self {
             Note::Born(slot, pid) => {
-                debug!(target: "procession", pool, worker = slot.0, pid, "worker born");
+                debug!(target: "procession", parent: None, pool, worker = slot.0, pid, "worker born");
             }
             Note::Died(slot, death, true) => {
-                debug!(target: "procession", pool, worker = slot.0, pid = death.pid(), %death, "worker ended");
+                debug!(target: "procession", parent: None, pool, worker = slot.0, pid = death.pid(), %death, "worker ended");
             }
             Note::Died(slot, death, false) => {
-                warn!(target: "procession", pool, worker = slot.0, pid = death.pid(), %death, "worker died");
+                warn!(target: "procession", parent: None, pool, worker = slot.0, pid = death.pid(), %death, "worker died");
             }
             Note::State(PoolState::Open, _) => info!(target: "procession", pool, "pool opened"),
             Note::State(PoolState::Closing, _) => info!(target: "procession", pool, "pool closed"),
@@ -225,6 +245,15 @@ impl Note {
                 let why = why.unwrap_or_default();
                 error!(target: "procession", pool, why, "pool broken");
             }
+            // Those of tasks.
+            Note::Submitted(..)
+            | Note::Refused(..)
+            | Note::Extended(..)
+            | Note::Started(..)
+            | Note::Ended(..)
+            | Note::Lost(..)
+            | Note::TimedOut(..)
+            | Note::Cancelled(..) => {}
         }
     }
 }
