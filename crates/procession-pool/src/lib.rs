@@ -168,7 +168,9 @@ pub use output::OutputLine;
 pub use pool::Pool;
 pub use progress::Progress;
 pub use result::AsyncResult;
-pub use stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, WorkerTimes};
+pub use stats::{
+    PoolStats, RunningTask, SlowTask, Transport, WorkerState, WorkerStats, WorkerTimes,
+};
 pub use stream::Items;
 pub use submit::SubmitError;
 pub use then::CallThen;

@@ -129,6 +129,27 @@ pub struct WorkerStats {
     pub restarts: u64,
     /// What its time went into, and that of every process before, or beside, it under this index.
     pub times: WorkerTimes,
+    /// What memory it shares with this program; none while no worker sits there.
+    pub transport: Option<Transport>,
+}
+
+/// What memory calls and results travel through.
+///
+/// ```
+/// # procession_worker::init();
+/// use procession_pool::{Pool, Transport};
+/// let pool = Pool::new(1)?;
+/// let transport = pool.stats().workers[0].transport;
+/// assert!(matches!(transport, Some(Transport::Memfd | Transport::SystemV)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transport {
+    /// A file in memory, sealed in size.
+    Memfd,
+    /// A System V segment: the kernel made no memfd. Nothing else differs.
+    SystemV,
 }
 
 /// What a worker does.

@@ -133,6 +133,8 @@ pub struct Worker {
     name: Arc<str>,
     greeted: bool,
     layout: Layout,
+    /// The System V segment that the link is, if it is no memfd.
+    segment_id: Option<i32>,
     calls: Producer,
     replies: Consumer,
     waker: Waker,
@@ -228,6 +230,7 @@ impl Worker {
             name: spec.name.as_str().into(),
             greeted: false,
             layout,
+            segment_id,
             calls,
             replies,
             waker,
@@ -246,6 +249,11 @@ impl Worker {
             log_level: spec.log_level,
             shares: shares::Shares::default(),
         })
+    }
+
+    /// Whether the link is a System V segment, for want of a memfd.
+    pub fn is_on_system_v(&self) -> bool {
+        self.segment_id.is_some()
     }
 
     /// Process id, for messages; nothing is ever signalled by it.

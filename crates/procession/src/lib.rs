@@ -146,7 +146,7 @@ pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};
 pub use procession_pool::{Imap, ImapUnordered, Items, Step};
 pub use procession_pool::{Output, OutputLine, OutputStream};
 pub use procession_pool::{Shared, SharedBytes};
-pub use procession_pool::{WorkerState, WorkerStats, WorkerTimes};
+pub use procession_pool::{Transport, WorkerState, WorkerStats, WorkerTimes};
 pub use procession_pool::{as_completed, as_completed_timeout, wait_all, wait_any};
 
 pub use procession_worker::ExitStatus;

@@ -1,6 +1,6 @@
 //! A program with a pool, to be run where the kernel makes no memfd. Prints `done` when everything went as elsewhere.
 
-use procession::{Bytes, Pool, TaskErrorKind};
+use procession::{Bytes, Pool, TaskErrorKind, Transport};
 use procession_integration_tests::pool_scene::{die_by, error_of};
 use rustix::process::Signal;
 
@@ -23,6 +23,13 @@ fn main() {
         pool.apply(|n: u64| n + 1, (1,)).unwrap(),
         2,
         "its successor serves"
+    );
+    let stats = pool.stats();
+    assert!(
+        stats
+            .workers
+            .iter()
+            .all(|worker| worker.transport == Some(Transport::SystemV))
     );
     pool.close();
     pool.join().unwrap();

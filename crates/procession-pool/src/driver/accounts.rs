@@ -11,7 +11,9 @@ use procession_worker::handle::{Worker, now_ns};
 use super::parts::{JobData, Parts, Seat};
 use super::{Driver, Shared};
 use crate::core::Slot;
-use crate::stats::{PoolStats, RunningTask, SlowTask, WorkerState, WorkerStats, WorkerTimes};
+use crate::stats::{
+    PoolStats, RunningTask, SlowTask, Transport, WorkerState, WorkerStats, WorkerTimes,
+};
 
 /// How many of the slowest items are kept.
 const KEPT: usize = 10;
@@ -223,6 +225,10 @@ impl Driver {
             }),
             restarts: ledger.starts.saturating_sub(1),
             times: ledger.past,
+            transport: worker.map(|worker| match worker.is_on_system_v() {
+                true => Transport::SystemV,
+                false => Transport::Memfd,
+            }),
         }
     }
 
