@@ -12,8 +12,7 @@
 //!
 //! # Five minutes
 //! ```
-//! use procession_pool::{Pool, as_completed};
-//! use procession_worker::TaskErrorKind;
+//! use procession_pool::{Pool, Shared, TaskErrorKind, as_completed};
 //! use std::time::Duration;
 //!
 //! fn area(width: u64, height: u64) -> u64 {
@@ -61,36 +60,71 @@
 //!     let Err(slow) = slow.get_timeout(Duration::from_millis(5)) else { panic!("too fast") };
 //!     slow.get()?;
 //!
+//!     // A call can be held to a time, tried again, cancelled.
+//!     let limited = pool.call(std::thread::sleep).timeout(Duration::from_millis(50));
+//!     assert_eq!(limited.apply((Duration::from_secs(3600),)).unwrap_err().kind(), TaskErrorKind::TimedOut);
+//!     let dies = pool.call(|| -> u32 { std::process::exit(3) }).retries(1);
+//!     assert_eq!(dies.apply(()).unwrap_err().attempts(), 2);
+//!     let endless = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+//!     assert!(endless.cancel());
+//!
+//!     // A search ends at the first outcome that decides it, and its input may be endless.
+//!     assert!(pool.any(|n: u64| n * n > 1000, 0..)?);
+//!
+//!     // A value for many calls is sent to each worker once.
+//!     let words = pool.broadcast(vec!["a".to_string(), "b".to_string()])?;
+//!     let nth = |words: Shared<Vec<String>>, n: usize| words.get(n).cloned();
+//!     assert_eq!(pool.apply(nth, (words, 1))?.as_deref(), Some("b"));
+//!
 //!     pool.close(); // nothing new; what was accepted is finished
 //!     pool.join()?; // every worker has ended
 //!     Ok(())
 //! }
 //! ```
 //!
+//! # Where to find what
+//! | for | look at |
+//! |---|---|
+//! | inputs without end, items one by one | [`Pool::imap`], [`Pool::imap_unordered`], [`Call::buffer_size`] |
+//! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`] |
+//! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
+//! | time | [`Call::timeout`], [`Call::queue_deadline`], [`PoolBuilder::task_timeout`], [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
+//! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`] |
+//! | what may fail now and then | [`Call::retries`] and its kin, [`PoolBuilder::retries`] |
+//! | stopping early | [`Pool::find_map`], [`Pool::any`], [`Pool::all`], [`Pool::map_until`] with [`Step`] |
+//! | how many workers, for how long | [`Pool::resize`], [`Pool::warm_up`], [`PoolBuilder::min_workers`], [`idle_timeout`](PoolBuilder::idle_timeout), [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker) |
+//! | what workers are held to | [`PoolBuilder::memory_limit`], [`cpu_limit`](PoolBuilder::cpu_limit), [`nice`](PoolBuilder::nice), [`cpu_affinity`](PoolBuilder::cpu_affinity), [`inner_threads`](PoolBuilder::inner_threads) |
+//! | what workers keep | [`PoolBuilder::initializer`], [`state`](PoolBuilder::state) and [`with_state`], [`exit_hook`](PoolBuilder::exit_hook), [`Pool::exit_results`] |
+//! | one value for many calls | [`Pool::broadcast`], [`Pool::broadcast_bytes`] |
+//! | what workers write | [`PoolBuilder::stdout`], [`stderr`](PoolBuilder::stderr), [`on_output`](PoolBuilder::on_output); feature `log`: `PoolBuilder::forward_logs` |
+//! | what happens | [`Pool::stats`], [`Pool::events`], [`Call::on_progress`], [`Call::describe_args`]; features `indicatif` and `tracing` |
+//! | a pool for the length of a function | [`Pool::scope`] |
+//!
 //! # How a call can end
 //! | the call | the outcome | the worker |
 //! |---|---|---|
 //! | returns | its value; an `Err` it returns is a value too | serves on |
 //! | panics, or decoding its arguments or encoding its result does | `Panicked`, with message, place and, if asked for, backtrace | serves on |
-//! | exits (0 included), aborts, gets a signal, overflows its stack | `WorkerDied`, with pid, name, status and time run; `Panicked` with the death beside it when a panic aborted | is replaced |
-//! | has arguments that cannot be encoded | `EncodeArgs`, or `TooLarge` above 1 GiB; nothing was sent | – |
-//! | has arguments that cannot be decoded there | `DecodeArgs` | serves on |
+//! | exits (0 included), aborts, gets a signal, overflows its stack, goes beyond a [limit](PoolBuilder::memory_limit) of its worker | `WorkerDied`, with pid, name, status and time run; `Panicked` with the death beside it when a panic aborted | is replaced |
+//! | has arguments that cannot be encoded, or mentions a [`Shared`] of another pool | `EncodeArgs`, or `TooLarge` above 1 GiB; nothing was sent | – |
+//! | has arguments that cannot be decoded there, a [`Shared`] value included | `DecodeArgs` | serves on |
 //! | has a result that cannot be encoded, or is above 1 GiB | `EncodeResult`, `TooLarge` | serves on |
 //! | has a result that cannot be decoded here | `DecodeResult` | serves on |
 //! | is an item of a [`map`](Pool::map) in which another item failed before this one began | `Cancelled`; the map reports the other one | – |
 //! | runs longer than its [limit](Call::timeout) | `TimedOut`, with the limit and the time run | is replaced |
 //! | has not begun by its [queue deadline](Call::queue_deadline) | `Expired` | – |
-//! | is [cancelled](AsyncResult::cancel) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
-//! | had not begun when its [`Imap`] was dropped | none: nobody can ask | – |
+//! | is [cancelled](AsyncResult::cancel), by itself or with [all others](Pool::cancel_all) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
+//! | had not begun when its [`Imap`] was dropped, or its [search](Pool::find_map) was decided | none: nobody can ask | – |
+//! | fails, and has [retries](Call::retries) left | none yet: it is tried again; the last error tells the number of attempts | as above |
 //! | is open when the pool is [terminated](Pool::terminate) or dropped | `Terminated` | is ended |
-//! | comes after [`close`](Pool::close) or `terminate`, or from a forked copy of this program | `Closed` | – |
-//! | finds that no worker can be started, or no initializer succeeds | `Broken`, with the reason | – |
+//! | comes after [`close`](Pool::close) or `terminate`, or from a forked copy of this program; or its outcome was taken before | `Closed` | – |
+//! | finds that no worker can be started or gets ready: an initializer or state that always fails or takes too long, a limit that cannot be set | `Broken`, with the reason | – |
 //! | runs in a worker that says what no worker says | `Protocol` | is killed and replaced |
 //! | has an option without meaning: a chunk, a buffer or a time of 0 | `InvalidOption` | – |
-//! | wants a [state](PoolBuilder::state) that its worker has not, or of another type | `InvalidOption` | serves on |
+//! | wants a [state](PoolBuilder::state) that its worker has not, of another type, or that cannot be made again | `InvalidOption` | serves on |
 //!
-//! The kinds are those of [`TaskErrorKind`]; the text of a
-//! [`TaskError`] is the whole story in one sentence.
+//! The kinds are those of [`TaskErrorKind`], of which `Spawn` is only for a [`Process`]; the text of a [`TaskError`] is the
+//! whole story in one sentence.
 //!
 //! # What to know
 //! * **Tasks** are `fn` items and closures that capture nothing, of up to eight parameters. What they need, they get as
