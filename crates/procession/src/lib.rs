@@ -267,7 +267,7 @@
 //! **Seeing what happens.** [`Pool::stats`] is a picture: counts, how long items waited and ran, the slowest, what each
 //! worker is at and what its time went into. [`Pool::events`] is a stream of births, deaths and counts,
 //! [`Call::on_progress`] tells how far one map is, and [`Call::describe_args`] makes errors tell the arguments. Features draw
-//! bars and emit events for `tracing`.
+//! bars and emit spans and events for `tracing`.
 //! ```
 //! # procession::init();
 //! use procession::{Pool, Progress};
