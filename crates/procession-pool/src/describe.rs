@@ -1,10 +1,9 @@
 //! Arguments as text, for errors. It must never hold more of a value than [`MOST`] characters, whatever its size.
 
-mod text;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use procession_task::describe::text_of;
 use procession_worker::TaskError;
 use serde::Serialize;
 
@@ -74,7 +73,7 @@ impl Describe {
 impl Described {
     /// Keeps the text of an item. Runs the arguments' `Serialize`, so no lock is held meanwhile.
     pub(crate) fn note<Args: Serialize>(&self, item: u64, args: &Args) {
-        let text = text::of(args, MOST);
+        let text = text_of(args, MOST);
         self.lock().insert(item, text);
     }
 

@@ -1,5 +1,4 @@
-//! A value that another process made, as one line of text for an error; it must not grow with the value, or let a control
-//! character pass.
+//! A value as one line of text, for an error; it must not grow with the value, or let a control character pass.
 
 use std::fmt::{self, Display, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,8 +12,25 @@ use crate::failure::text;
 
 mod write;
 
-/// Bytes of a description that are kept.
+/// Characters of an error's description that are kept.
 const MOST: usize = 1024;
+
+/// The value as `serde` sees it, much as `{:?}` would print it: at most `most` characters, and `…` where that is not all.
+///
+/// A value that refuses to be serialized, or lies deeper than 32 levels, ends the text in the same way. Control characters are
+/// escaped. No more of the value is walked than is written.
+///
+/// ```
+/// use procession_task::describe::text_of;
+///
+/// assert_eq!(text_of(&(3, "a\tb", Some(true)), 200), r#"(3, "a\tb", Some(true))"#);
+/// assert_eq!(text_of(&[1, 2, 3, 4].as_slice(), 7), "[1, 2, …");
+/// ```
+pub fn text_of<T: Serialize + ?Sized>(value: &T, most: usize) -> String {
+    let mut out = Text::new(most);
+    let whole = value.serialize(write::Writer(&mut out)).is_ok();
+    out.finish(whole)
+}
 
 /// What an encoded `Result` says when it is an `Err`, much as `{:?}` would print what is in it.
 ///
@@ -22,21 +38,29 @@ const MOST: usize = 1024;
 pub(crate) fn error_in<R: Serialize + DeserializeOwned>(encoded: &[u8]) -> String {
     let described = catch_unwind(AssertUnwindSafe(|| {
         let value: R = decode(encoded, &Limits::default()).ok()?;
-        let mut out = Text::default();
+        let mut out = Text::new(MOST);
         let whole = value.serialize(ErrOnly(&mut out)).is_ok();
         Some(out.finish(whole))
     }));
     described.ok().flatten().unwrap_or_else(|| "…".to_owned())
 }
 
-/// The text as far as it has come.
-#[derive(Default)]
+/// The text as far as it has come, and how many characters may follow.
 struct Text {
     out: String,
+    left: usize,
     depth: u32,
 }
 
 impl Text {
+    fn new(most: usize) -> Text {
+        Text {
+            out: String::new(),
+            left: most,
+            depth: 0,
+        }
+    }
+
     fn finish(mut self, whole: bool) -> String {
         if !whole || self.out.is_empty() {
             self.out.push('…');
@@ -47,14 +71,9 @@ impl Text {
 
 impl Write for Text {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        let room = MOST.saturating_sub(self.out.len());
-        let mut kept = room.min(more.len());
-        while !more.is_char_boundary(kept) {
-            kept -= 1;
-        }
-        self.out.push_str(more.get(..kept).unwrap_or_default());
-        if kept < more.len() {
-            return Err(fmt::Error);
+        for c in more.chars() {
+            self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
+            self.out.push(c);
         }
         Ok(())
     }
@@ -164,7 +183,7 @@ mod tests {
 
     use serde::{Deserialize, Serialize};
 
-    use super::{MOST, error_in};
+    use super::{MOST, error_in, text_of};
     use crate::codec::{Limits, encode};
 
     #[derive(Serialize, Deserialize)]
@@ -205,7 +224,10 @@ mod tests {
     #[test]
     fn long_and_deep_errors_are_cut() {
         let long = said("é".repeat(10_000));
-        assert!(long.len() <= MOST + 8 && long.ends_with('…'), "{long}");
+        assert!(
+            long.chars().count() == MOST + 1 && long.ends_with('…'),
+            "{long}"
+        );
         #[derive(Serialize, Deserialize)]
         struct Deep(Option<Box<Deep>>);
         let mut deep = Deep(None);
@@ -218,6 +240,24 @@ mod tests {
     #[test]
     fn terminal_escapes_do_not_pass() {
         assert!(!said("\x1b[31m\x07".to_owned()).contains(|c: char| c.is_control()));
+    }
+
+    #[test]
+    fn endless_values_are_not_walked_to_the_end_and_one_that_refuses_ends_the_text() {
+        struct Endless;
+        impl Serialize for Endless {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_seq(0u64..)
+            }
+        }
+        struct Refuses;
+        impl Serialize for Refuses {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no"))
+            }
+        }
+        assert_eq!(text_of(&Endless, 20), "[0, 1, 2, 3, 4, 5, 6…");
+        assert_eq!(text_of(&(1, Refuses), 200), "(1, …");
     }
 
     #[test]

@@ -60,7 +60,7 @@
 
 pub mod bytes;
 pub mod codec;
-mod describe;
+pub mod describe;
 pub mod descriptor;
 pub mod failure;
 pub mod frame;
