@@ -17,6 +17,7 @@ use std::sync::Arc;
 use rustix::fs::{
     FallocateFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate,
 };
+use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::error::Context;
@@ -64,7 +65,7 @@ impl Segment {
     /// not a fault later.
     ///
     /// `name` shows up in `/proc/*/maps` as `/memfd:name` and need not be unique. An error for 0 bytes, for a name with a
-    /// NUL byte or above 249 bytes, above this process's file size limit, and when memory or descriptors run out.
+    /// NUL byte or above 249 bytes, and when memory runs out.
     ///
     /// ```
     /// # use procession_os::Segment;
@@ -75,8 +76,8 @@ impl Segment {
     pub fn create(name: &str, len: usize) -> Result<Segment> {
         let fd = match memfd(name, len as u64) {
             Ok(fd) => fd,
-            // Without an errno it is the caller's mistake; with one the kernel has none for us.
-            Err(refused) if len > 0 && refused.raw_os_error().is_some() => {
+            // Without an errno, or with EINVAL, it is the caller's mistake; else the kernel has none for us.
+            Err(refused) if len > 0 && is_refusal(&refused) => {
                 return Segment::of_system_v(len).map_err(|_| refused);
             }
             Err(mistake) => return Err(mistake),
@@ -267,6 +268,12 @@ impl Segment {
         // cannot vanish (fact 2), and nothing else in this process gives access to them (fact 3).
         Ok(unsafe { Words::mapped(Arc::clone(self) as _, first.cast(), count) })
     }
+}
+
+/// The kernel could not or would not; it did not say that the question makes no sense.
+fn is_refusal(error: &Error) -> bool {
+    let errno = error.raw_os_error();
+    errno.is_some_and(|errno| errno != Errno::INVAL.raw_os_error())
 }
 
 impl Drop for Segment {

@@ -180,10 +180,9 @@ fn file_size_limit_is_an_error_not_a_signal() {
         Segment::create("small", 4096),
     );
     setrlimit(Resource::Fsize, before).unwrap();
-    let error = outcomes.0.unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(27), "{error}");
+    assert!(outcomes.0.unwrap().id().is_some(), "no file, so no limit");
     assert_eq!(outcomes.1.unwrap_err().raw_os_error(), Some(27));
-    outcomes.2.unwrap();
+    assert!(outcomes.2.unwrap().fd().is_some());
 }
 
 fn bad_names_and_sizes_are_errors() {
