@@ -14,6 +14,7 @@ use crate::options::nanos;
 pub(crate) struct LifeOptions {
     max_tasks: Option<usize>,
     max_tasks_jitter: usize,
+    max_lifetime: Option<Duration>,
     idle_timeout: Option<Duration>,
     min_workers: Option<usize>,
 }
@@ -59,6 +60,30 @@ impl PoolBuilder {
     /// ```
     pub fn max_tasks_jitter(mut self, items: usize) -> Self {
         self.life.max_tasks_jitter = items;
+        self
+    }
+
+    /// Replaces each worker once it has served for so long. Zero is an error of [`PoolBuilder::build`]. Without it workers
+    /// serve as long as the pool does, or until [`max_tasks_per_worker`](Self::max_tasks_per_worker).
+    ///
+    /// The time runs from the start of its process, whether it works or not. A worker that is too old is given nothing
+    /// more and finishes what it has, however long that takes, while its successor is started beside it. No item is lost or
+    /// repeated by this. An inline pool has no workers to replace.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let builder = procession_pool::Pool::builder().workers(1);
+    /// let pool = builder.max_lifetime(Duration::from_millis(20)).build()?;
+    /// let first = pool.apply(|| std::process::id(), ())?;
+    /// while pool.apply(|| std::process::id(), ())? == first {
+    ///     std::thread::sleep(Duration::from_millis(5));
+    /// }
+    /// assert!(pool.stats().recycled >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_lifetime(mut self, time: Duration) -> Self {
+        self.life.max_lifetime = Some(time);
         self
     }
 
@@ -117,6 +142,9 @@ impl LifeOptions {
         if self.max_tasks == Some(0) {
             return invalid("max_tasks_per_worker must be at least 1");
         }
+        if self.max_lifetime.is_some_and(|time| time.is_zero()) {
+            return invalid("max_lifetime must be above 0");
+        }
         if self.idle_timeout.is_some_and(|time| time.is_zero()) {
             return invalid("idle_timeout must be above 0");
         }
@@ -135,6 +163,9 @@ impl LifeOptions {
             .min_workers
             .or(self.idle_timeout.map(|_| 0))
             .map(|least| u32::try_from(least).unwrap_or(u32::MAX));
+        if let Some(time) = self.max_lifetime {
+            life.lifetime = nanos(time);
+        }
         if let Some(time) = self.idle_timeout {
             life.idle = nanos(time);
         }
