@@ -1,6 +1,8 @@
 //! Law: as in `prologue`: a fresh child does this to itself, before any code of the user. One function per limit; none of them
 //! decides how much is enough.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 use rustix::process::{
@@ -45,6 +47,23 @@ pub fn counted_memory() -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmData:"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib.saturating_mul(1024))
+}
+
+/// Bytes of this process that are in memory at this moment, shared pages included; `None` without `/proc`.
+///
+/// ```
+/// let before = procession_os::hold::resident_memory().unwrap();
+/// let block = std::hint::black_box(vec![1u8; 64 << 20]);
+/// assert!(procession_os::hold::resident_memory().unwrap() >= before + (32 << 20));
+/// # drop(block);
+/// ```
+pub fn resident_memory() -> Option<u64> {
+    let mut text = [0; 128];
+    let mut file = File::open("/proc/self/statm").ok()?;
+    let length = file.read(&mut text).ok()?;
+    let text = std::str::from_utf8(text.get(..length)?).ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(rustix::param::page_size() as u64))
 }
 
 /// Bounds this process's processor time, over its whole life, by `RLIMIT_CPU`: SIGXCPU after `seconds`, SIGKILL one second

@@ -219,6 +219,7 @@ impl PoolBuilder {
             stdout: self.output.stdout(),
             stderr: self.output.stderr(),
             log_level: self.logs.level(),
+            notes_memory: self.life.largest().is_some(),
             max_frame: Limits::default().max_bytes,
             ..WorkerSpec::default()
         };
@@ -241,6 +242,7 @@ impl PoolBuilder {
             room: Room::new(self.max_queued),
             sink: self.output.sink(),
             patience: self.times.patience(),
+            largest: self.life.largest(),
             exits,
         };
         let mut pool = start(spec, plan)?;
@@ -290,6 +292,7 @@ struct Plan {
     room: Room,
     sink: Option<Sink>,
     patience: Patience,
+    largest: Option<u64>,
     exits: Arc<Exits>,
 }
 
@@ -305,6 +308,7 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
     let to_start = {
         let mut driver = shared.lock();
         driver.parts.patience = plan.patience;
+        driver.largest = plan.largest;
         driver.parts.leaving.hook = plan.exits.name();
         driver.open(now_ns())
     };

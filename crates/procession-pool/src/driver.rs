@@ -116,6 +116,8 @@ pub(crate) struct Driver {
     failed_replies: u64,
     /// How long items ran.
     runs: Histogram,
+    /// Resident memory above which a worker is replaced.
+    pub(crate) largest: Option<u64>,
     max_frame: usize,
     /// Where captured lines go.
     output: Option<Arc<Delivery>>,
@@ -177,6 +179,7 @@ impl Shared {
             prompt: false,
             failed_replies: 0,
             runs: Histogram::default(),
+            largest: None,
             max_frame: spec.max_frame,
             output: None,
             warming: 0,

@@ -72,6 +72,8 @@ pub struct WorkerSpec {
     pub stderr: Output,
     /// The finest level of log records it sends, 1 (errors) to 5; 0: none.
     pub log_level: u8,
+    /// It notes its resident memory after each call, for [`Worker::memory`].
+    pub notes_memory: bool,
     /// Bytes of the longest argument tuple or result.
     pub max_frame: usize,
     /// What it is held to, but for its processors.
@@ -331,7 +333,12 @@ fn wanted(spec: &WorkerSpec) -> u64 {
         Output::Captured => link::OUTPUT_CAPTURED,
         Output::Inherit | Output::Null => 0,
     };
-    captured | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
+    let memory = if spec.notes_memory {
+        link::MEMORY_NOTED
+    } else {
+        0
+    };
+    captured | memory | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
 }
 
 fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {

@@ -44,6 +44,8 @@ pub(crate) const SPIN: usize = 176;
 pub(crate) const WANTED: usize = 177;
 /// In [`WANTED`]: stdout is captured, so it is flushed after each item.
 pub(crate) const OUTPUT_CAPTURED: u64 = 1;
+/// In [`WANTED`]: the worker notes its resident memory after each call.
+pub(crate) const MEMORY_NOTED: u64 = 2;
 /// In [`WANTED`], from this bit on: the finest level of log records to send, 1 to 5; 0: none.
 pub(crate) const LOG_LEVEL_SHIFT: u32 = 8;
 /// Progress of the worker (0: at no task), in one line only it writes.
@@ -55,6 +57,8 @@ pub(crate) const ITEMS_DONE: usize = 196;
 /// When its initializer was begun and when it was ready; 0 before. Written once each.
 pub(crate) const BOOTED_NS: usize = 197;
 pub(crate) const READY_NS: usize = 198;
+/// Bytes of resident memory after its last call, before that call's last reply can be seen; 0: not known, or not asked for.
+pub(crate) const MEMORY: usize = 199;
 /// What a fatal signal's handler noted, and how many words it may use.
 pub(crate) const FATAL_NOTE: usize = 208;
 pub(crate) const FATAL_NOTE_WORDS: usize = procession_os::FatalNote::WORDS;

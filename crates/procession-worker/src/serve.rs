@@ -142,13 +142,13 @@ impl Server {
             Ok(descriptor) => {
                 let mut left = head.count;
                 for (item, args) in (head.first..).zip(Items::new(items)) {
+                    left = left.saturating_sub(1);
                     if self.is_cancelled(head.task) {
                         self.reply_failure(&Failure::new(Stage::Run, "cancelled"));
                     } else {
-                        self.run_item(descriptor, item, args);
+                        self.run_item(descriptor, item, left, args);
                         self.clock.item_ran(&self.layout, head.offset);
                     }
-                    left = left.saturating_sub(1);
                     if left > 0 {
                         self.show();
                     }
@@ -173,13 +173,16 @@ impl Server {
         self.clock.unread == 0 && self.layout.get(link::CANCEL) == task
     }
 
-    fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, args: &[u8]) {
+    fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, left: u32, args: &[u8]) {
         self.layout.set(link::ITEM, u64::from(item));
         self.layout.set(link::STARTED_NS, self.clock.now);
         let mut output = std::mem::take(&mut self.output);
         output.clear();
         let outcome = descriptor.call(args, &mut output, &self.limits);
-        self.said.item_over();
+        match left {
+            0 => self.said.last_item_over(&self.layout),
+            _ => self.said.item_over(),
+        }
         match outcome {
             Ok(()) => self.reply(ReplyTag::OK, &output),
             Err(failure) => self.reply_failure(&failure),

@@ -15,6 +15,7 @@ pub(crate) struct LifeOptions {
     max_tasks: Option<usize>,
     max_tasks_jitter: usize,
     max_lifetime: Option<Duration>,
+    recycle_above: Option<u64>,
     idle_timeout: Option<Duration>,
     min_workers: Option<usize>,
 }
@@ -87,6 +88,35 @@ impl PoolBuilder {
         self
     }
 
+    /// Replaces each worker whose resident memory is above so many bytes at the end of a call, or of a chunk of a map. 0 is an
+    /// error of [`PoolBuilder::build`]. Without it nobody looks at that.
+    ///
+    /// For functions that leak. A worker that has grown too large is given nothing more, finishes what it has, and makes room
+    /// for its successor, as with [`max_tasks_per_worker`](Self::max_tasks_per_worker); no item is lost or repeated. What
+    /// counts is what the kernel calls resident, shared pages of the program included: some megabytes for a worker that
+    /// has done nothing. With a limit below that, workers are replaced after each call. It bounds nothing while a call runs:
+    /// [`memory_limit`](Self::memory_limit) does.
+    ///
+    /// Workers read their size from `/proc`, some microseconds for each call; without `/proc` nobody is replaced. An inline
+    /// pool has no workers to replace.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::Pool;
+    /// let pool = Pool::builder().workers(1).recycle_above(64 << 20).build()?;
+    /// let leak = |mib: usize| std::mem::forget(std::hint::black_box(vec![1u8; mib << 20]));
+    /// for _ in 0..8 {
+    ///     pool.apply(leak, (24,))?;
+    /// }
+    /// assert!(pool.stats().recycled >= 2);
+    /// assert!(Pool::builder().workers(1).recycle_above(0).build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recycle_above(mut self, bytes: u64) -> Self {
+        self.life.recycle_above = Some(bytes);
+        self
+    }
+
     /// Starts so many workers at once and the others when there is something to do for them: when work waits and nobody is
     /// free. Without it all workers are started at once, or none if there is an
     /// [`idle_timeout`](Self::idle_timeout). More than there are workers is an error of [`PoolBuilder::build`].
@@ -136,11 +166,19 @@ impl PoolBuilder {
 }
 
 impl LifeOptions {
+    /// The largest resident memory a worker may have and be given more.
+    pub(super) fn largest(&self) -> Option<u64> {
+        self.recycle_above
+    }
+
     /// What the scheduler is to be told, for a pool of so many workers.
     pub(super) fn config(&self, workers: usize) -> Result<LifeConfig, Error> {
         let invalid = |what: &str| Err(Error::message(format!("cannot make a pool: {what}")));
         if self.max_tasks == Some(0) {
             return invalid("max_tasks_per_worker must be at least 1");
+        }
+        if self.recycle_above == Some(0) {
+            return invalid("recycle_above must be at least 1 byte");
         }
         if self.max_lifetime.is_some_and(|time| time.is_zero()) {
             return invalid("max_lifetime must be above 0");

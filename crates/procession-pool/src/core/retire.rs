@@ -115,10 +115,6 @@ impl Worker {
 impl Core {
     /// This worker is given nothing more and makes room for another one when it has finished what it has. False: it does
     /// so already, or is not there any more.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "called when a worker is too large")
-    )]
     pub(crate) fn retire(&mut self, who: WorkerRef, now: Nanos, fx: &mut impl Effects) -> bool {
         let Some(slot) = self.current(who) else {
             return false;

@@ -65,6 +65,9 @@ impl Driver {
             return inbox.len();
         };
         self.measure(slot);
+        if let Some(largest) = self.largest {
+            self.weigh(slot, who, largest, now);
+        }
         let Driver { core, parts, .. } = self;
         let mut replies = Replies::new(inbox);
         let (mut used, mut failures) = (0, 0);

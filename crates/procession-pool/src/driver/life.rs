@@ -8,7 +8,7 @@ use procession_worker::{Error, Output};
 
 use super::parts::Seat;
 use super::{Driver, Shared};
-use crate::core::PoolState;
+use crate::core::{PoolState, Slot, WorkerRef};
 
 impl Shared {
     /// Workers aimed at.
@@ -109,6 +109,16 @@ fn not_open(driver: &Driver) -> Error {
 }
 
 impl Driver {
+    /// A worker that has grown too large, by its own account, is given nothing more.
+    #[cold]
+    pub(super) fn weigh(&mut self, slot: Slot, who: WorkerRef, largest: u64, now: u64) {
+        let seat = self.parts.seats.get(slot.index());
+        let worker = seat.and_then(|seat| seat.worker.as_ref());
+        if worker.is_some_and(|worker| worker.memory() > largest) {
+            self.core.retire(who, now, &mut self.parts);
+        }
+    }
+
     /// The seat of the worker that serves under this index.
     pub(super) fn holder(&self, index: u32) -> Option<&Seat> {
         let slot = self.core.holder(index)?;

@@ -53,6 +53,12 @@ impl Worker {
         )
     }
 
+    /// Bytes of resident memory after the last call whose last reply was seen, or a later one, by its own account; 0 when it
+    /// was not asked to note that, or cannot.
+    pub fn memory(&self) -> u64 {
+        self.layout.get(link::MEMORY)
+    }
+
     /// What it is at, if it is at anything.
     pub fn is_at(&self) -> Option<At> {
         let task = self.layout.header.at(link::TASK).load(Ordering::Acquire);

@@ -1,17 +1,19 @@
-//! What the items of a pool worker say besides their replies, sent on before the reply. It must never reach the rings.
+//! What a pool worker tells of its items besides their replies, before the reply. It must never reach the rings.
 
 use std::io::Write;
 
+use procession_os::hold::resident_memory;
 use procession_os::socket::Socket;
 
 #[cfg(feature = "log")]
 use super::forward;
 use crate::link::{self, Layout};
 
-/// What is to be sent on after each item.
+/// What is to be told after each item.
 pub(super) struct Said {
     stdout: bool,
     logs: bool,
+    memory: bool,
 }
 
 impl Said {
@@ -20,6 +22,7 @@ impl Said {
         Said {
             stdout: wanted & link::OUTPUT_CAPTURED != 0,
             logs: log_level(layout) > 0,
+            memory: wanted & link::MEMORY_NOTED != 0,
         }
     }
 
@@ -32,6 +35,15 @@ impl Said {
         }
         if self.logs {
             send_logs();
+        }
+    }
+
+    /// As [`item_over`](Said::item_over), for the last item of a call.
+    #[inline]
+    pub(super) fn last_item_over(&self, layout: &Layout) {
+        self.item_over();
+        if self.memory {
+            layout.set(link::MEMORY, resident_memory().unwrap_or(0));
         }
     }
 }
