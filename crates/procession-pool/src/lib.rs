@@ -92,7 +92,7 @@
 //! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`] |
 //! | what may fail now and then | [`Call::retries`] and its kin, [`PoolBuilder::retries`] |
 //! | stopping early | [`Pool::find_map`], [`Pool::any`], [`Pool::all`], [`Pool::map_until`] with [`Step`] |
-//! | how many workers, for how long | [`Pool::resize`], [`Pool::warm_up`], [`PoolBuilder::min_workers`], [`idle_timeout`](PoolBuilder::idle_timeout), [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker) |
+//! | how many workers, for how long | [`Pool::resize`], [`Pool::warm_up`], [`PoolBuilder::min_workers`], [`idle_timeout`](PoolBuilder::idle_timeout), [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker), [`max_lifetime`](PoolBuilder::max_lifetime), [`recycle_above`](PoolBuilder::recycle_above) |
 //! | what workers are held to | [`PoolBuilder::memory_limit`], [`cpu_limit`](PoolBuilder::cpu_limit), [`nice`](PoolBuilder::nice), [`cpu_affinity`](PoolBuilder::cpu_affinity), [`inner_threads`](PoolBuilder::inner_threads) |
 //! | what workers keep | [`PoolBuilder::initializer`], [`state`](PoolBuilder::state) and [`with_state`], [`exit_hook`](PoolBuilder::exit_hook), [`Pool::exit_results`] |
 //! | one value for many calls | [`Pool::broadcast`], [`Pool::broadcast_bytes`] |

@@ -189,7 +189,8 @@
 //! ```
 //!
 //! **Workers come and go.** [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker) replaces each worker after so many
-//! items, by a successor that is started first: against leaks. [`Pool::resize`] changes their number under load.
+//! items, by a successor that is started first: against leaks. [`max_lifetime`](PoolBuilder::max_lifetime) and
+//! [`recycle_above`](PoolBuilder::recycle_above) do so by age and by memory. [`Pool::resize`] changes their number under load.
 //! With [`min_workers`](PoolBuilder::min_workers) they are started when there is work, with
 //! [`idle_timeout`](PoolBuilder::idle_timeout) stopped when there is none; [`Pool::warm_up`] starts what is missing.
 //! ```
