@@ -29,7 +29,7 @@ pub struct Descriptor {
 }
 
 /// Decodes the arguments, calls the function, appends the encoded result.
-type Run = fn(&[u8], &mut Vec<u8>, &Limits) -> Result<(), Failure>;
+type Run = fn(&[u8], &mut Vec<u8>, &Limits) -> run::Outcome;
 
 /// What `const` evaluation cannot know.
 struct Identity {
@@ -260,8 +260,9 @@ impl Descriptor {
     /// assert_eq!(output, [4]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn call(&self, input: &[u8], output: &mut Vec<u8>, limits: &Limits) -> Result<(), Failure> {
-        (self.run)(input, output, limits)
+        (self.run)(input, output, limits).map_err(|failure| *failure)
     }
 }
 

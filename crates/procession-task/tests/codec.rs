@@ -143,6 +143,31 @@ proptest! {
     }
 }
 
+#[test]
+fn integers_of_every_length_are_postcard_with_and_without_room_to_spare() {
+    let edges = (0..64).flat_map(|bit| [(1u64 << bit) - 1, 1 << bit, !(1 << bit), (1 << bit) + 1]);
+    for edge in edges {
+        let value = (
+            edge,
+            edge as u32,
+            edge as u16,
+            edge as i64,
+            edge as i32,
+            edge as i16,
+        );
+        let postcard = postcard::to_allocvec(&value).unwrap();
+        assert_eq!(encoded(&value), postcard, "{edge:#x}");
+        let max_bytes = postcard.len();
+        let exact = Limits {
+            max_bytes,
+            ..Limits::default()
+        };
+        let mut out = Vec::new();
+        encode(&value, &mut out, &exact).unwrap();
+        assert_eq!(out, postcard, "{edge:#x}");
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct List {
     next: Option<Box<List>>,

@@ -81,6 +81,33 @@ impl Drop for Bounded<'_> {
 }
 
 impl Bounded<'_> {
+    /// Writes a varint, seven bits a byte, the lowest first.
+    #[inline]
+    pub(super) fn varint(&mut self, mut value: u64) -> postcard::Result<()> {
+        const LONGEST: usize = 10;
+        if self.end - self.out.len() < LONGEST {
+            return self.varint_near_the_end(value);
+        }
+        while value >= 0x80 {
+            self.out.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.out.push(value as u8);
+        Ok(())
+    }
+
+    /// Where the longest might not fit, whether this one does is known by its bytes.
+    #[cold]
+    fn varint_near_the_end(&mut self, mut value: u64) -> postcard::Result<()> {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        self.try_extend(&bytes)
+    }
+
     #[cold]
     fn refuse(&mut self, more: usize) -> postcard::Error {
         self.refused = self.out.len().saturating_add(more);

@@ -70,6 +70,25 @@ macro_rules! leaves {
     )*};
 }
 
+/// Integers of up to 64 bits, as postcard writes them, without its detour over a buffer of the longest.
+macro_rules! integers {
+    ($($method:ident($arg:ident: $type:ty) => $unsigned:expr;)*) => {$(
+        #[inline(always)]
+        fn $method(self, $arg: $type) -> Result<()> {
+            match self.output.inner.output.varint($unsigned) {
+                Ok(()) => Ok(()),
+                Err(e) => Err(self.output.error(e)),
+            }
+        }
+    )*};
+}
+
+/// A small number of either sign as a small one.
+#[inline]
+fn zigzag(v: i64) -> u64 {
+    ((v << 1) ^ (v >> 63)) as u64
+}
+
 impl ser::Serializer for Serializer<'_, '_> {
     type Ok = ();
     type Error = CodecError;
@@ -84,14 +103,8 @@ impl ser::Serializer for Serializer<'_, '_> {
     leaves! {
         serialize_bool(v: bool);
         serialize_i8(v: i8);
-        serialize_i16(v: i16);
-        serialize_i32(v: i32);
-        serialize_i64(v: i64);
         serialize_i128(v: i128);
         serialize_u8(v: u8);
-        serialize_u16(v: u16);
-        serialize_u32(v: u32);
-        serialize_u64(v: u64);
         serialize_u128(v: u128);
         serialize_f32(v: f32);
         serialize_f64(v: f64);
@@ -102,6 +115,15 @@ impl ser::Serializer for Serializer<'_, '_> {
         serialize_unit();
         serialize_unit_struct(name: &'static str);
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str);
+    }
+
+    integers! {
+        serialize_i16(v: i16) => zigzag(v.into());
+        serialize_i32(v: i32) => zigzag(v.into());
+        serialize_i64(v: i64) => zigzag(v);
+        serialize_u16(v: u16) => v.into();
+        serialize_u32(v: u32) => v.into();
+        serialize_u64(v: u64) => v;
     }
 
     #[inline]
