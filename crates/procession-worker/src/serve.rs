@@ -176,22 +176,25 @@ impl Server {
     fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, left: u32, args: &[u8]) {
         self.layout.set(link::ITEM, u64::from(item));
         self.layout.set(link::STARTED_NS, self.clock.now);
-        let mut output = std::mem::take(&mut self.output);
-        output.clear();
-        let outcome = descriptor.call(args, &mut output, &self.limits);
+        self.output.clear();
+        let outcome = descriptor.call(args, &mut self.output, &self.limits);
         match left {
             0 => self.said.last_item_over(&self.layout),
             _ => self.said.item_over(),
         }
         match outcome {
-            Ok(()) => self.reply(ReplyTag::OK, &output),
+            Ok(()) if self.replies.write(ReplyTag::OK, &[&self.output]) => {}
+            Ok(()) => {
+                let output = std::mem::take(&mut self.output);
+                self.reply(ReplyTag::OK, &output);
+                self.output = output;
+            }
             Err(failure) => self.reply_failure(&failure),
         }
         // Also after a value: its own drop may have panicked once it was encoded.
         if self.layout.get(link::LAST_WORDS) != 0 {
             self.layout.set_last_words(&[]);
         }
-        self.output = output;
     }
 
     /// Lets the replies written so far be seen by a parent that looks; by every parent, if that was not done for a while.

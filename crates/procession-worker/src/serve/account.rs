@@ -1,5 +1,5 @@
 //! What a worker knows of its own work: readings of the clock, time spent, the slowest items. It must never read the
-//! clock more often than [`Clock::stride`] says: for short items a reading costs more than the item.
+//! clock more often than [`stride`] says: for short items a reading costs more than the item.
 
 use std::sync::atomic::{Ordering, fence};
 
@@ -9,14 +9,18 @@ use crate::link::{self, Layout, SLOWEST_ITEMS, SLOWEST_WORDS};
 
 /// Results are published at least this often while a frame runs, so that progress is visible.
 const PUBLISH_NS: u64 = 50_000;
-/// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`].
-const CLOCK_STRIDE: u32 = 16;
+/// While items are shorter than [`SHORT_ITEM_NS`], the clock is read about this often, and at least every
+/// [`LONGEST_STRIDE`] items.
+const READ_EVERY_NS: u64 = 32_000;
+const LONGEST_STRIDE: u64 = 128;
 const SHORT_ITEM_NS: u64 = 2_000;
 
 /// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
 pub(super) struct Clock {
     /// Items run since the last reading.
     pub(super) unread: u32,
+    /// Items from one reading to the next.
+    stride: u32,
     pub(super) now: u64,
     pub(super) published: u64,
     busy: u64,
@@ -30,6 +34,7 @@ impl Clock {
         let now = monotonic_ns();
         Clock {
             unread: 0,
+            stride: 1,
             now,
             published: now,
             busy: 0,
@@ -39,20 +44,11 @@ impl Clock {
         }
     }
 
-    /// Items between two readings: one while they are long, or of unknown length.
-    fn stride(&self) -> u32 {
-        if (1..=SHORT_ITEM_NS).contains(&self.per_item) {
-            CLOCK_STRIDE
-        } else {
-            1
-        }
-    }
-
     /// One more item has run; `offset` is its function's.
     #[inline]
     pub(super) fn item_ran(&mut self, layout: &Layout, offset: i64) {
         self.unread += 1;
-        if self.unread >= self.stride() {
+        if self.unread >= self.stride {
             self.read(layout, offset);
         }
     }
@@ -64,6 +60,7 @@ impl Clock {
         // Of several items since the last reading, one that was slow took what the others, short as before, did not.
         let slow = took.saturating_sub((items - 1).saturating_mul(self.per_item));
         self.per_item = (took / items).max(1);
+        self.stride = stride(self.per_item);
         self.unread = 0;
         self.now = now;
         if slow > self.slowest.least {
@@ -89,6 +86,14 @@ impl Clock {
         layout.set(link::BUSY_NS, self.busy);
         layout.set(link::ITEMS_DONE, self.items);
     }
+}
+
+/// Items between two readings: one while they are long.
+fn stride(per_item: u64) -> u32 {
+    if per_item > SHORT_ITEM_NS {
+        return 1;
+    }
+    (READ_EVERY_NS / per_item.max(1)).min(LONGEST_STRIDE) as u32
 }
 
 /// The slowest items so far, as they stand on the link.
