@@ -2,9 +2,11 @@
 //!
 //! It must never hold a lock while it reads the caller's iterator, encodes or decodes: all of that is user code.
 
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use procession_task::codec::{CodecError, CodecErrorKind};
+use procession_task::codec::{self, CodecError, CodecErrorKind, Limits};
 use procession_task::task::Arguments;
 use procession_worker::handle::Replies;
 use procession_worker::{TaskError, TaskErrorKind};
@@ -14,7 +16,7 @@ use crate::broadcast::{Encoding, Mentions};
 use crate::cell::Arrived;
 use crate::describe::Described;
 use crate::driver::parts::Segment;
-use crate::result::{Source, decode_result, failure_error};
+use crate::result::{PANICKED, Source, failure_error, undecodable};
 
 /// Items in the first portion handed to the workers, so that they begin early; portions double from there.
 const FIRST_PORTION: u32 = 32;
@@ -162,33 +164,57 @@ impl<R: DeserializeOwned> Collector<R> {
     fn add(&mut self, arrived: &mut Arrived, source: &Source) {
         self.silent += arrived.failed.len() as u64;
         self.failed.append(&mut arrived.failed);
+        let limits = source.limits();
         let mut replies = Replies::new(&arrived.frames);
         for &(first, count) in &arrived.runs {
             self.replied += u64::from(count);
             if self.results.len() < first as usize {
                 self.results.resize_with(first as usize, || None);
             }
-            for item in first..first + count {
-                let Some((ok, payload)) = replies.next() else {
-                    return;
-                };
-                let outcome = if ok {
-                    decode_result(payload, source)
-                } else {
-                    Err(failure_error(source.name, payload))
-                };
-                let value = match outcome {
-                    Ok(value) => Some(value),
-                    Err(e) => {
-                        self.failed.push((item, e));
-                        None
-                    }
-                };
-                match self.results.get_mut(item as usize) {
-                    Some(place) => *place = value,
-                    None => self.results.push(value),
+            let mut left = first..first + count;
+            while left.start < left.end {
+                // One guard for all that decode without a panic: one for each would cost as much as the decoding.
+                let decode = || self.decode(&mut left, &mut replies, &limits, source);
+                if catch_unwind(AssertUnwindSafe(decode)).is_err()
+                    && let Some(item) = left.next()
+                {
+                    self.failed.push((item, undecodable(source, PANICKED)));
+                    self.put(item, None);
                 }
             }
+        }
+    }
+
+    /// Decodes the replies of the items `left`, and takes each off it that has an outcome.
+    fn decode(
+        &mut self,
+        left: &mut Range<u32>,
+        replies: &mut Replies<'_>,
+        limits: &Limits,
+        source: &Source,
+    ) {
+        while left.start < left.end {
+            let Some((ok, payload)) = replies.next() else {
+                left.start = left.end;
+                return;
+            };
+            let outcome = if ok {
+                codec::decode(payload, limits).map_err(|e| undecodable(source, &e.to_string()))
+            } else {
+                Err(failure_error(source.name, payload))
+            };
+            let item = left.start;
+            let value = outcome.map_err(|e| self.failed.push((item, e))).ok();
+            self.put(item, value);
+            left.start += 1;
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, item: u32, value: Option<R>) {
+        match self.results.get_mut(item as usize) {
+            Some(place) => *place = value,
+            None => self.results.push(value),
         }
     }
 

@@ -341,16 +341,24 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
 ) -> Result<R, TaskError> {
     let limits = source.limits();
     let decode = || codec::decode(bytes, &limits);
-    let detail = match std::panic::catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(e)) => e.to_string(),
-        Err(_) => "its `Deserialize` panicked".into(),
-    };
+    match std::panic::catch_unwind(AssertUnwindSafe(decode)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(e)) => Err(undecodable(source, &e.to_string())),
+        Err(_) => Err(undecodable(source, PANICKED)),
+    }
+}
+
+/// What is wrong with a result whose `Deserialize` panicked.
+pub(crate) const PANICKED: &str = "its `Deserialize` panicked";
+
+/// The error of a result that cannot be decoded.
+#[cold]
+pub(crate) fn undecodable(source: &Source, detail: &str) -> TaskError {
     let error = TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(detail);
-    Err(match source.id {
+    match source.id {
         Some(id) => error.with_id(id),
         None => error,
-    })
+    }
 }
 
 /// Whether the error a worker sent instead of a value is one.
