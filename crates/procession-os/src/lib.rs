@@ -168,6 +168,6 @@ pub use memfd::{memfd_with, read_all};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub use socket::{Received, Socket};
-pub use spawn::{Spawn, Spawned};
+pub use spawn::{Spawn, Spawned, Starting};
 pub use status::{ExitStatus, signal_name};
 pub use words::Words;

@@ -70,6 +70,34 @@ pub struct Spawned {
     pub stderr: Option<ChildStderr>,
 }
 
+/// A child that is being started; made by [`Spawn::begin`], which has an example.
+///
+/// Dropped, it changes nothing: the child is started all the same, has no handle, and is collected once it has ended.
+#[derive(Debug)]
+#[must_use = "the child has a handle only once `finish` has returned it"]
+pub struct Starting {
+    answered: Receiver<Result<Spawned>>,
+}
+
+impl Starting {
+    /// Waits until the child's image has been replaced.
+    ///
+    /// # Errors
+    /// As [`Spawn::start`].
+    ///
+    /// ```
+    /// # use procession_os::{Socket, Spawn};
+    /// let (_socket, control) = Socket::pair()?;
+    /// let mut spawn = Spawn::own_image(control);
+    /// spawn.env.push(("NUL".into(), Some("\0".into())));
+    /// assert!(spawn.begin()?.finish().is_err());
+    /// # Ok::<(), procession_os::Error>(())
+    /// ```
+    pub fn finish(self) -> Result<Spawned> {
+        self.answered.recv().map_err(|_| gone())?
+    }
+}
+
 impl Spawn {
     /// A child of the same image, inheriting environment, directory and both outputs.
     ///
@@ -115,6 +143,25 @@ impl Spawn {
     /// # Ok::<(), procession_os::Error>(())
     /// ```
     pub fn start(self) -> Result<Spawned> {
+        self.begin()?.finish()
+    }
+
+    /// Asks for the start and returns at once: what the caller does before it waits for the child costs no time then.
+    ///
+    /// An error in a forked copy of a process that has already started children, and when the thread that starts children
+    /// cannot be started itself. Everything else that [`start`](Spawn::start) may fail with is told by
+    /// [`Starting::finish`].
+    ///
+    /// ```
+    /// # use procession_os::{Socket, Spawn};
+    /// let (_socket, control) = Socket::pair()?;
+    /// let mut spawn = Spawn::own_image(control);
+    /// spawn.current_dir = Some("/no/such/directory".into());
+    /// let starting = spawn.begin()?;
+    /// assert!(starting.finish().unwrap_err().to_string().contains("No such file or directory"));
+    /// # Ok::<(), procession_os::Error>(())
+    /// ```
+    pub fn begin(self) -> Result<Starting> {
         let (answer, answered) = channel();
         supervisor()?
             .send(Request {
@@ -122,7 +169,7 @@ impl Spawn {
                 answer,
             })
             .map_err(|_| gone())?;
-        answered.recv().map_err(|_| gone())?
+        Ok(Starting { answered })
     }
 
     fn describe(program: &Path, current_dir: Option<&Path>) -> String {

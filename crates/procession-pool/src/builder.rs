@@ -17,7 +17,7 @@ use std::time::Duration;
 use procession_task::codec::Limits;
 use procession_task::task::{Arguments, Task};
 use procession_worker::Error;
-use procession_worker::handle::{Worker, WorkerSpec, now_ns};
+use procession_worker::handle::{WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
 use calls::Encoded;
@@ -312,16 +312,7 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
         driver.parts.leaving.hook = plan.exits.name();
         driver.open(now_ns())
     };
-    for (slot, index) in to_start {
-        let started = Worker::start(&shared.spec_of(index)).and_then(|worker| {
-            let mut driver = shared.lock();
-            driver.seat_worker(slot, worker, &shared.watch, now_ns())
-        });
-        if let Err(e) = started {
-            shared.lock().abandon();
-            return Err(e);
-        }
-    }
+    shared.start_all(to_start)?;
     let of_thread = Arc::clone(&shared);
     let thread = std::thread::Builder::new()
         .name("procession-pool".into())

@@ -24,6 +24,7 @@ mod room;
 mod seats;
 mod shares;
 mod shutdown;
+mod starts;
 mod story;
 pub(crate) mod stream;
 mod trace;

@@ -5,6 +5,7 @@
 
 mod account;
 mod bells;
+mod birth;
 mod calls;
 mod ending;
 mod orders;
@@ -16,7 +17,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,26 +26,24 @@ use procession_os::child::Child;
 pub use procession_os::clock::{monotonic_coarse_ns as tick_ns, monotonic_ns as now_ns};
 use procession_os::doorbell::Waker;
 use procession_os::ring::{Consumer, Producer};
-use procession_os::segment::Segment;
 use procession_os::socket::{Received, Socket};
 use procession_task::LogBatch;
 use procession_task::failure::Failure;
-use procession_task::message::{FromWorker, Role, WorkerLimits};
+use procession_task::message::{FromWorker, WorkerLimits};
 
 pub use self::account::{At, SlowItem};
+pub use self::birth::Birth;
 pub use self::ending::why_not_ready;
-use self::orders::Packing;
 pub use self::orders::{EncodedCall, ExitValue};
 pub use self::output::Line;
 use self::output::Outputs;
 pub use self::replies::{Replies, reply_frame};
 pub use self::shares::{Delivered, Parcel, next_id};
 use crate::error::Error;
-use crate::hold;
 pub use crate::link::Bell;
-use crate::link::{self, Layout, RING_BYTES, SEGMENT_BYTES};
+use crate::link::{Layout, RING_BYTES};
 use crate::output::Output;
-use crate::start::{self, StartSpec};
+use crate::start;
 
 /// Calls longer than this are streamed, and only to a worker that has nothing else to do.
 const STREAM_ABOVE: usize = RING_BYTES / 2;
@@ -173,86 +172,6 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Starts a worker process; it boots on its own and says [`News::Ready`] when it serves.
-    ///
-    /// Calls may be sent at once: they wait on the link.
-    ///
-    /// # Errors
-    /// When `init` was forgotten, nesting is too deep, descriptors or memory are short, or the kernel
-    /// refuses the start. Nothing is left behind then.
-    pub fn start(spec: &WorkerSpec) -> Result<Worker, Error> {
-        let started_ns = now_ns();
-        let mut segment = Segment::create("procession-link", SEGMENT_BYTES)
-            .map_err(|e| Error::os(format!("start worker {}", spec.name), e))?;
-        let segment_id = segment.id();
-        let fds = match segment_id {
-            Some(_) => Vec::new(),
-            None => vec![duplicate(segment.fd(), &spec.name)?],
-        };
-        segment.close_fd();
-        let layout = Layout::new(&Arc::new(segment))?;
-        let mut packing = Packing::new(&spec.name, fds);
-        let initializer = packing.call(spec.initializer.as_ref())?;
-        let state = packing.call(spec.state.as_ref())?;
-        let exit_hook = packing.call(spec.exit_hook.as_ref())?;
-        let (calls, replies) = layout.parent_ends()?;
-        layout.set(link::WANTED, wanted(spec));
-        let limits = spec.limits();
-        hold::watch_memory_killer();
-        let mut started = start::start(StartSpec {
-            name: spec.name.clone(),
-            index: u32::try_from(spec.index).ok(),
-            role: Role::Pool {
-                segment_bytes: SEGMENT_BYTES as u64,
-                segment_id,
-                max_frame: spec.max_frame as u64,
-                initializer,
-                state,
-                limits: limits.clone(),
-                exit_hook,
-            },
-            env: spec.env.clone(),
-            env_clear: false,
-            current_dir: spec.current_dir.clone(),
-            stdout: spec.stdout.stdio(),
-            stderr: spec.stderr.stdio(),
-            fds: packing.fds,
-        })?;
-        let outputs = Outputs::of(&mut started).inspect_err(|_| {
-            let _ = started.child.kill();
-            let _ = started.child.wait();
-        })?;
-        let waker = Waker::new(&layout.header, link::SLEEP);
-        let room = Waker::new(&layout.header, link::ROOM);
-        Ok(Worker {
-            child: started.child,
-            control: started.control,
-            nonce: started.nonce,
-            started_ns,
-            name: spec.name.as_str().into(),
-            greeted: false,
-            layout,
-            segment_id,
-            calls,
-            replies,
-            waker,
-            room,
-            outgoing: None,
-            ends: VecDeque::new(),
-            unpublished: 0,
-            inbox: Vec::new(),
-            bells_due: Cell::new(0),
-            outputs,
-            limits,
-            spent: None,
-            told_to_end: false,
-            has_exit_hook: spec.exit_hook.is_some(),
-            exit_due: None,
-            log_level: spec.log_level,
-            shares: shares::Shares::default(),
-        })
-    }
-
     /// Whether the link is a System V segment, for want of a memfd.
     pub fn is_on_system_v(&self) -> bool {
         self.segment_id.is_some()
@@ -325,24 +244,4 @@ impl Worker {
 /// When the kernel does not say.
 pub fn usable_cpus() -> Result<Vec<u32>, Error> {
     procession_os::hold::usable_cpus().map_err(|e| Error::os("cannot make a pool", e))
-}
-
-/// What the worker reads in its link before it begins.
-fn wanted(spec: &WorkerSpec) -> u64 {
-    let captured = match spec.stdout {
-        Output::Captured => link::OUTPUT_CAPTURED,
-        Output::Inherit | Output::Null => 0,
-    };
-    let memory = if spec.notes_memory {
-        link::MEMORY_NOTED
-    } else {
-        0
-    };
-    captured | memory | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
-}
-
-fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {
-    fd.ok_or_else(|| Error::message("the link's segment has no descriptor"))?
-        .try_clone_to_owned()
-        .map_err(|e| Error::message(format!("cannot start worker {name}: {e}")))
 }

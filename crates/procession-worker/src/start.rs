@@ -23,8 +23,9 @@ use crate::process::registry;
 /// Values up to this many bytes travel inside a message, longer ones in a memfd beside it.
 pub(crate) const MAX_INLINE: usize = 32 * 1024;
 
-/// Descriptors a pool holds beside those of its workers, and those open for a moment while one starts.
-const POOL_DESCRIPTORS: usize = 8;
+/// Descriptors a pool holds beside those of its workers, and those open for a moment while one starts and the next is
+/// prepared.
+const POOL_DESCRIPTORS: usize = 12;
 
 /// Both ends of the control socket, the pidfd, and a memory file.
 const DESCRIPTORS_OF_A_START: usize = 4;
@@ -76,6 +77,25 @@ pub fn check_can_start(workers: usize, outputs: usize) -> Result<(), Error> {
 /// A child that ends before it takes its orders is no error here: its status says how it ended.
 #[doc(hidden)]
 pub fn start(spec: StartSpec) -> Result<Started, Error> {
+    begin(spec)?.finish()
+}
+
+/// A child that is being started and has no orders yet.
+///
+/// Dropped, it ends by itself: its orders never come.
+#[derive(Debug)]
+pub(crate) struct Starting {
+    name: String,
+    orders: Vec<u8>,
+    /// What goes with the orders.
+    fds: Vec<OwnedFd>,
+    nonce: u64,
+    control: Socket,
+    spawn: procession_os::Starting,
+}
+
+/// Asks for a child and returns at once; its orders are ready to be sent.
+pub(crate) fn begin(spec: StartSpec) -> Result<Starting, Error> {
     require_init()?;
     require_original()?;
     let depth = info::depth() + 1;
@@ -86,8 +106,8 @@ pub fn start(spec: StartSpec) -> Result<Started, Error> {
         )));
     }
     let nonce = random();
-    let boot = boot_message(&spec, nonce, depth)?;
-    let failed = |cause| Error::os(format!("cannot start {:?}", spec.name), with_limits(cause));
+    let orders = boot_message(&spec, nonce, depth)?;
+    let failed = |cause| failed(&spec.name, cause);
 
     let (ours, theirs) = Socket::pair().map_err(failed)?;
     let (ours, theirs) = (
@@ -101,28 +121,46 @@ pub fn start(spec: StartSpec) -> Result<Started, Error> {
     spawn.current_dir = spec.current_dir;
     spawn.stdout = spec.stdout;
     spawn.stderr = spec.stderr;
-    let spawned = spawn.start().map_err(failed)?;
-    let child = Arc::new(spawned.child);
-
-    let fds: Vec<_> = spec.fds.iter().map(AsFd::as_fd).collect();
-    match ours.send(&boot, &fds) {
-        Ok(()) => {}
-        Err(error) if is_gone(&error) => {}
-        Err(error) => {
-            // It waits for orders that will not come: end it and reap it here, so that nothing is left.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(failed(error));
-        }
-    }
-    registry::enlist(&child, ProcessInfo::child(spec.name.clone(), child.pid()));
-    Ok(Started {
-        child,
-        control: ours,
+    Ok(Starting {
+        spawn: spawn.begin().map_err(failed)?,
+        name: spec.name,
+        orders,
+        fds: spec.fds,
         nonce,
-        stdout: spawned.stdout,
-        stderr: spawned.stderr,
+        control: ours,
     })
+}
+
+impl Starting {
+    /// Waits for the child and sends it its orders; the errors are those of [`start`].
+    pub(crate) fn finish(self) -> Result<Started, Error> {
+        let failed = |cause| failed(&self.name, cause);
+        let spawned = self.spawn.finish().map_err(failed)?;
+        let child = Arc::new(spawned.child);
+        let fds: Vec<_> = self.fds.iter().map(AsFd::as_fd).collect();
+        match self.control.send(&self.orders, &fds) {
+            Ok(()) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => {
+                // It waits for orders that will not come: end it and reap it here, so that nothing is left.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failed(error));
+            }
+        }
+        registry::enlist(&child, ProcessInfo::child(self.name.clone(), child.pid()));
+        Ok(Started {
+            child,
+            control: self.control,
+            nonce: self.nonce,
+            stdout: spawned.stdout,
+            stderr: spawned.stderr,
+        })
+    }
+}
+
+fn failed(name: &str, cause: procession_os::Error) -> Error {
+    Error::os(format!("cannot start {name:?}"), with_limits(cause))
 }
 
 /// Out of descriptors: the counts and the limits tell more than the call that failed first.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use procession_task::failure::Stage;
 use procession_worker::handle::Bell;
-use procession_worker::handle::{News, Worker, WorkerSpec, now_ns};
+use procession_worker::handle::{News, Worker, now_ns};
 use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
@@ -65,33 +65,13 @@ fn serve(shared: &Shared) {
             let timeout = look.map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
             shared.watch.wait(timeout, &mut seen);
         }
-        for (slot, index) in to_start {
-            shared.start_worker(slot, index);
-        }
+        shared.start_more(to_start);
     }
 }
 
 impl Shared {
-    /// Starts a worker in `slot`; a failure goes to the scheduler, which decides.
-    fn start_worker(&self, slot: Slot, index: u32) {
-        let started = Worker::start(&self.spec_of(index));
-        let mut driver = self.lock();
-        driver.started(slot, started, &self.watch);
-        self.unlock_and_rouse(driver);
-    }
-
-    /// The specification of a worker: named after the pool and its index, counted from 1.
-    pub(crate) fn spec_of(&self, index: u32) -> WorkerSpec {
-        let name = format!("{}/{}", self.spec.name, index + 1);
-        WorkerSpec {
-            name,
-            index: index as usize,
-            ..self.spec.clone()
-        }
-    }
-
     /// As `unlock`, and wakes a sleeping drainer whatever changed: it looks at the facts again.
-    fn unlock_and_rouse(&self, driver: std::sync::MutexGuard<'_, Driver>) {
+    pub(super) fn unlock_and_rouse(&self, driver: std::sync::MutexGuard<'_, Driver>) {
         let rouse = driver.is_sleeping();
         self.unlock(driver);
         if rouse {
