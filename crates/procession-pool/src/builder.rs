@@ -140,7 +140,7 @@ impl PoolBuilder {
     }
 
     /// How long a call that is [cancelled](crate::AsyncResult::cancel) while it runs may take to return before its worker
-    /// gets SIGTERM: 50 ms otherwise, none if zero.
+    /// gets SIGTERM: 50 ms otherwise, none if zero. SIGKILL follows after the [`term_grace`](PoolBuilder::term_grace).
     ///
     /// ```
     /// # procession_worker::init();

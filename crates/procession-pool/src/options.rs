@@ -14,7 +14,8 @@ impl<F: Copy> Call<'_, F> {
     ///
     /// The time counts from the item's start in its worker, on the monotonic clock; waiting for a worker is no part of
     /// it. A result that arrives first stands. Otherwise the outcome is an error of kind `TimedOut`, at once, and the
-    /// worker gets SIGTERM, SIGKILL a tenth of a second later, and is replaced. Nothing else ends with it: items with a
+    /// worker gets SIGTERM, SIGKILL a tenth of a second later or after the pool's
+    /// [`term_grace`](crate::PoolBuilder::term_grace), and is replaced. Nothing else ends with it: items with a
     /// limit travel one by one, whatever [`Call::chunk_size`] says, and calls behind it go elsewhere.
     ///
     /// Zero makes the call fail with an error of kind `InvalidOption`. In an inline pool there is nobody to end it.

@@ -324,7 +324,7 @@ impl Pool {
     }
 
     /// Resolves every open handle now (kind `Terminated`) and ends the workers: SIGTERM, and SIGKILL after a
-    /// tenth of a second. Results that arrived before stand. Calling it again changes nothing.
+    /// tenth of a second, or the pool's [`term_grace`](PoolBuilder::term_grace). Results that arrived before stand. Calling it again changes nothing.
     ///
     /// It does not wait for the workers' ends; [`Pool::join`] does.
     ///

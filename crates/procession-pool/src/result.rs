@@ -247,7 +247,8 @@ impl<R> AsyncResult<R> {
     /// True: the outcome is an error of kind `Cancelled` from this moment on, and whoever waits is woken. What had not
     /// begun never runs. What runs is told through [`cancelled`](procession_worker::cancelled); if it returns within the
     /// pool's [grace](crate::PoolBuilder::cancel_grace), whatever it returns, its worker serves on. Otherwise the worker
-    /// gets SIGTERM, SIGKILL a tenth of a second later, and is replaced. Calls that wait behind it go elsewhere.
+    /// gets SIGTERM, SIGKILL a tenth of a second later or after the [`term_grace`](crate::PoolBuilder::term_grace), and is
+    /// replaced. Calls that wait behind it go elsewhere.
     ///
     /// False: too late, the outcome was there before and stands. So it is for a second `cancel`, for an inline pool, and in
     /// a copy of this process made by `fork`.

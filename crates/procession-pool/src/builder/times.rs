@@ -13,6 +13,7 @@ use crate::options::nanos;
 pub(crate) struct TimeOptions {
     start: Option<Duration>,
     exit: Option<Duration>,
+    term: Option<Duration>,
 }
 
 impl PoolBuilder {
@@ -67,6 +68,35 @@ impl PoolBuilder {
         self.times.exit = Some(limit);
         self
     }
+
+    /// How long a worker that has to end may live on after SIGTERM before it gets SIGKILL: a tenth of a second otherwise, and
+    /// with zero there is no SIGTERM at all.
+    ///
+    /// A worker has to end when the pool is [terminated](crate::Pool::terminate), dropped or broken, when its task overran
+    /// its [limit](crate::Call::timeout), and when a [cancelled](crate::AsyncResult::cancel) one has not returned within the
+    /// [`cancel_grace`](PoolBuilder::cancel_grace). The outcome of the task does not wait for this: it is there at once. What
+    /// waits is [`Pool::join`](crate::Pool::join), and the replacement's turn. SIGTERM ends a worker by default; the time is
+    /// for functions that handle it, and put something in order first.
+    ///
+    /// No length is an error; a pool that is dropped waits for 5 s at most. An inline pool has nobody to end.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::{Duration, Instant};
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::builder().workers(1).term_grace(Duration::ZERO).build()?;
+    /// let busy = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+    /// let begun = Instant::now();
+    /// pool.terminate();
+    /// assert_eq!(busy.get().unwrap_err().kind(), TaskErrorKind::Terminated);
+    /// pool.join()?;
+    /// assert!(begun.elapsed() < Duration::from_secs(60));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn term_grace(mut self, grace: Duration) -> Self {
+        self.times.term = Some(grace);
+        self
+    }
 }
 
 impl TimeOptions {
@@ -88,6 +118,9 @@ impl TimeOptions {
         }
         if let Some(limit) = self.exit {
             patience.stop = nanos(limit);
+        }
+        if let Some(grace) = self.term {
+            patience.term = nanos(grace);
         }
         patience
     }

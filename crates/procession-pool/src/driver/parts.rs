@@ -24,8 +24,6 @@ use super::trace::Trace;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 
-/// Time between SIGTERM and SIGKILL for a worker that is to end at once.
-const TERM_GRACE_NS: u64 = 100_000_000;
 /// Buffers up to this capacity are kept for reuse, one for each pool and one for each thread that submits.
 pub(crate) const KEEP_SPARE: usize = 32 << 20;
 
@@ -452,6 +450,7 @@ impl Effects for Parts {
 
     fn kill(&mut self, slot: Slot) {
         self.call_loop = true;
+        let grace = self.patience.term;
         let Parts { seats, leaving, .. } = self;
         let Some(seat) = seats.get_mut(slot.index()) else {
             return;
@@ -459,12 +458,16 @@ impl Effects for Parts {
         let Some(worker) = &mut seat.worker else {
             return;
         };
-        worker.terminate();
+        if grace == 0 {
+            worker.kill();
+        } else {
+            worker.terminate();
+        }
         if worker.forget_exit() && seat.ready {
             leaving.interrupted();
         }
         seat.ending = true;
         seat.account.told();
-        seat.kill_at = Some(now_ns() + TERM_GRACE_NS);
+        seat.kill_at = (grace > 0).then(|| now_ns().saturating_add(grace));
     }
 }

@@ -4,6 +4,8 @@
 const START_LIMIT_NS: u64 = 60_000_000_000;
 /// Time a worker has to end in good order once told to stop, exit hook included.
 const STOP_GRACE_NS: u64 = 5_000_000_000;
+/// Time between SIGTERM and SIGKILL for a worker that is to end at once.
+const TERM_GRACE_NS: u64 = 100_000_000;
 
 /// In nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +14,8 @@ pub(crate) struct Patience {
     pub(crate) start: u64,
     /// From the word that a worker is to end in good order until it has ended.
     pub(crate) stop: u64,
+    /// From SIGTERM to SIGKILL; 0: SIGKILL at once.
+    pub(crate) term: u64,
 }
 
 impl Default for Patience {
@@ -19,6 +23,7 @@ impl Default for Patience {
         Patience {
             start: START_LIMIT_NS,
             stop: STOP_GRACE_NS,
+            term: TERM_GRACE_NS,
         }
     }
 }
