@@ -1,5 +1,6 @@
 //! The exit hook: once in each worker that ends in good order, and its outcome is a value whatever it did.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -312,6 +313,39 @@ fn a_worker_killed_in_its_hook_is_reported() {
         );
         assert_eq!(error.death().unwrap().pid(), pid);
         drop(pool);
+    });
+}
+
+/// Leaves a note of this process in `directory`.
+fn note(directory: String) {
+    std::fs::write(format!("{directory}/{}", own_pid()), "").unwrap();
+}
+
+/// WL15: as many results as starts, also of successors that came too late to do anything.
+#[test]
+fn every_worker_that_was_recycled_has_left_its_result() {
+    scene(|| {
+        for items in [1, 3] {
+            let starts = Scratch::new();
+            let pool = Pool::builder()
+                .workers(2)
+                .max_tasks_per_worker(items)
+                .initializer(note, (starts.text(),))
+                .exit_hook(own_pid, ())
+                .build()
+                .unwrap();
+            let mut ran = pool.map(|_: u32| own_pid(), 0..20).unwrap();
+            ended(&pool);
+            let left: Result<BTreeSet<u32>, _> = pool.exit_results::<u32>().into_iter().collect();
+            let left = left.unwrap();
+            assert_eq!(left.len(), pool.exit_results::<u32>().len(), "twice");
+            assert_eq!(left.len(), starts.count(), "{:?}", pool.stats());
+            ran.sort_unstable();
+            ran.dedup();
+            assert!(ran.len() >= 20 / items, "{} workers", ran.len());
+            assert!(ran.iter().all(|pid| left.contains(pid)));
+            drop(pool);
+        }
     });
 }
 

@@ -165,7 +165,7 @@ fn broken_by(how: u32) -> TaskError {
     error
 }
 
-/// CR25, FAULTS 28
+/// WL13, CR25, FAULTS 28
 #[test]
 fn a_panicking_initializer_breaks_the_pool_with_its_own_message() {
     scene(|| {

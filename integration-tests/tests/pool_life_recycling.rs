@@ -261,6 +261,7 @@ fn quota_with_limits_cancelling_and_lazy_maps() {
     });
 }
 
+/// WL06
 #[test]
 fn quota_of_nothing_is_an_error_that_says_so() {
     let error = pool(1, 0).build().unwrap_err();

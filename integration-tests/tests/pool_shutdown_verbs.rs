@@ -43,7 +43,7 @@ fn refuses_everything(pool: &Pool) {
     }
 }
 
-/// SH01, FAULTS 100
+/// SH01, PO21, FAULTS 100: also once it has been joined, so a finished pool is not opened again.
 #[test]
 fn a_closed_pool_refuses_every_verb() {
     let _alone = alone(120);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use procession::{Pool, Process, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
-    LONG, Scratch, assert_usable, finish, meet, own_pid, scene, warm,
+    LONG, Scratch, assert_usable, error_of, finish, meet, own_pid, scene, until, warm,
 };
 
 procession::init_before_main!();
@@ -151,6 +151,37 @@ fn impossible_sizes_are_errors_that_name_the_bound() {
         assert!(error.to_string().contains("16384"), "{error}");
         let error = Pool::builder().workers(usize::MAX).build().unwrap_err();
         assert!(error.to_string().contains("16384"), "{error}");
+    });
+}
+
+/// WL25: options are those of a pool's life: for others the old pool goes, and a new one comes.
+#[test]
+fn new_options_end_the_old_pool_and_its_task_and_a_new_pool_serves() {
+    scene(|| {
+        let notes = Scratch::new();
+        let option = || std::env::var("OPTION").ok();
+        let old = Pool::builder().workers(1).env("OPTION", "old");
+        let mut pool = old.build().unwrap();
+        assert_eq!(pool.apply(option, ()).unwrap().as_deref(), Some("old"));
+        let endless = |note: String| {
+            std::fs::write(note, "").unwrap();
+            std::thread::sleep(LONG);
+        };
+        let running = pool.apply_async(endless, (notes.at("runs"),));
+        let waiting = pool.apply_async(own_pid, ());
+        until("it runs", || notes.count() == 1);
+        pool.terminate();
+        let new = Pool::builder().workers(2).env("OPTION", "new");
+        let old = std::mem::replace(&mut pool, new.build().unwrap());
+        error_of(running.get(), TaskErrorKind::Terminated);
+        error_of(waiting.get(), TaskErrorKind::Terminated);
+        assert_eq!(pool.apply(option, ()).unwrap().as_deref(), Some("new"));
+        assert_eq!(pool.worker_pids().len(), 2);
+        old.join().unwrap();
+        error_of(old.apply(own_pid, ()), TaskErrorKind::Closed);
+        drop(old);
+        assert_usable(&pool);
+        finish(pool);
     });
 }
 

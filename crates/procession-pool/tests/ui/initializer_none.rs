@@ -1,0 +1,3 @@
+fn main() {
+    let _ = procession_pool::Pool::builder().initializer(None::<fn()>, ());
+}
