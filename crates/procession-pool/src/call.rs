@@ -43,6 +43,8 @@ pub struct Call<'p, F> {
     pub(crate) buffer: Option<usize>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) queue_deadline: Option<Duration>,
+    pub(crate) priority: i32,
+    pub(crate) sticky: bool,
     pub(crate) retry: RetryOptions,
     pub(crate) describe: Describe,
 }
@@ -60,6 +62,8 @@ impl<'p, F: Copy> Call<'p, F> {
             buffer: None,
             timeout: None,
             queue_deadline: None,
+            priority: 0,
+            sticky: false,
             retry: RetryOptions::default(),
             describe: Describe::default(),
         }

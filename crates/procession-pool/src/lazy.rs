@@ -6,6 +6,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::call::Call;
+use crate::core::Chunk;
 use crate::imap::{Imap, ImapUnordered};
 use crate::options::invalid_option;
 use crate::pool::Pool;
@@ -152,12 +153,16 @@ impl<F: Copy> Call<'_, F> {
             Some(shared) => (shared.size(), shared.portion()),
             None => (0, 1),
         };
-        let flow = Flow::new(self.chunk, self.buffer, workers)
+        let flow = Flow::new(self.chunk_items(), self.buffer, workers)
             .map_err(|what| invalid_option(task.name(), what))?;
+        let mut terms = self.terms(task.name())?;
+        if let Chunk::Fixed(items) = flow.chunk() {
+            terms.sticky = self.owners(workers, items as usize);
+        }
         Ok(Plan {
             task,
             flow: flow.in_portions_of(portion),
-            terms: self.terms(task.name())?,
+            terms,
             wait: self.queue_deadline,
             retry: self.retry(),
             described: self.describe.place(),

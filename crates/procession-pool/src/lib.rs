@@ -90,6 +90,7 @@
 //! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
 //! | time | [`Call::timeout`], [`Call::queue_deadline`], [`PoolBuilder::task_timeout`], [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
 //! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`term_grace`](PoolBuilder::term_grace) |
+//! | what begins first, and where | [`Call::priority`], [`Call::sticky`] |
 //! | what may fail now and then | [`Call::retries`] and its kin, [`PoolBuilder::retries`] |
 //! | stopping early | [`Pool::find_map`], [`Pool::any`], [`Pool::all`], [`Pool::map_until`] with [`Step`] |
 //! | how many workers, for how long | [`Pool::resize`], [`Pool::warm_up`], [`PoolBuilder::min_workers`], [`idle_timeout`](PoolBuilder::idle_timeout), [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker), [`max_lifetime`](PoolBuilder::max_lifetime), [`recycle_above`](PoolBuilder::recycle_above) |
@@ -171,6 +172,7 @@ mod lazy;
 mod logs;
 mod map;
 mod options;
+mod order;
 mod output;
 mod pool;
 mod progress;

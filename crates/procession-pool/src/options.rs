@@ -70,6 +70,7 @@ impl<F: Copy> Call<'_, F> {
         let mut terms = Terms {
             limit: self.pool.task_limit,
             retry: self.retry.terms(self.pool.retry.times),
+            priority: self.priority,
             ..Terms::default()
         };
         if let Some(limit) = self.timeout {

@@ -247,6 +247,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         }
         let (items, bytes) = (portion.items(), portion.bytes());
         let first = self.held.take_in(items);
+        terms.sticky = terms.sticky.map(|sticky| sticky.beginning_with(first));
         let segment = portion.into_segment();
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {

@@ -123,6 +123,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Order.** [`Call::priority`] lets what is of a higher priority begin first. [`Call::sticky`] sends chunk `i` of a map to the
+//! worker of index `i` modulo the pool's size, each time, for workers that keep something of what they have seen.
+//! ```
+//! # procession::init();
+//! use procession::Pool;
+//! let pool = Pool::new(2)?;
+//! let whenever = pool.call(|n: u64| n * n).priority(-1).map_async(0..1_000);
+//! assert_eq!(pool.call(|n: u64| n + 1).priority(5).apply((1,))?, 2);
+//! assert_eq!(whenever.get()?.len(), 1_000);
+//! let places = pool.call(|_: u64| procession::worker::index()).sticky().map(0..4)?;
+//! assert_eq!(places, [0, 1, 0, 1].map(Some));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! **Time limits.** [`Call::timeout`], or [`task_timeout`](PoolBuilder::task_timeout) for the whole pool, ends a call or one
 //! item of a map that runs too long, and its worker with it. [`Call::queue_deadline`] gives up what has not begun in time.
 //! ```

@@ -148,7 +148,7 @@ impl<F: Copy> Call<'_, F> {
         let task = TaskRef::of::<F, Args>(self.task).map_err(|e| {
             TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
         })?;
-        let chunk = match self.chunk {
+        let chunk = match self.chunk_items() {
             None => Chunk::Auto,
             Some(0) => return Err(invalid_option(task.name(), "chunk_size must be at least 1")),
             Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
@@ -161,13 +161,21 @@ impl<F: Copy> Call<'_, F> {
             map.source.described = described;
             return Ok(map);
         };
+        let mut terms = self.terms(task.name())?;
+        // A copy made by fork must not touch the lock; it is refused below.
+        if let Some(items) = self
+            .chunk_items()
+            .filter(|_| self.sticky && shared.is_ours())
+        {
+            terms.sticky = self.owners(shared.size(), items);
+        }
         let spec = JobSpec {
             items: 0,
             open: true,
             chunk,
             stop_on_failure,
             profile: 0,
-            terms: self.terms(task.name())?,
+            terms,
         };
         let submission = Submission {
             task,

@@ -27,12 +27,12 @@ enum Offer {
 }
 
 impl Core {
-    /// Queues a run behind all others and hands out what fits.
+    /// Queues a run behind all others of its priority and hands out what fits.
     #[inline]
-    pub(super) fn enqueue(&mut self, run: Run, now: Nanos, fx: &mut impl Effects) {
-        let first = self.queue.is_empty();
-        self.queue.push_back(run);
-        if first {
+    pub(super) fn enqueue(&mut self, run: Run, priority: i32, now: Nanos, fx: &mut impl Effects) {
+        let is_first = self.queue.priority() < Some(priority);
+        self.queue.push_back(run, priority);
+        if is_first {
             self.pump(now, fx);
         } else if self.resting > 0 {
             self.meet_demand(now, fx);
@@ -45,8 +45,15 @@ impl Core {
         if !self.outgoing.is_empty() {
             self.see_off(now, fx);
         }
-        while !self.queue.is_empty() {
-            if self.feed_hot(now, fx) {
+        while self.has_work() {
+            if self.jobs.special > 0 {
+                if self.make_way(fx) || self.feed_own(now, fx) {
+                    continue;
+                }
+                if self.queue.is_empty() {
+                    break;
+                }
+            } else if self.feed_hot(now, fx) {
                 continue;
             }
             if let Some(slot) = self.idle.pop() {
@@ -70,8 +77,9 @@ impl Core {
             self.steal(now, fx);
             self.note_idle(slot, now);
         } else {
-            while !self.queue.is_empty() && self.offer(slot, now, fx) == Offer::Sent {}
-            if !self.idle.is_empty() || !self.vacant.is_empty() || self.resting > 0 {
+            while self.has_work() && self.offer(slot, now, fx) == Offer::Sent {}
+            let others = !self.idle.is_empty() || !self.vacant.is_empty() || self.resting > 0;
+            if others || self.jobs.special > 0 {
                 self.pump(now, fx);
             }
         }
@@ -173,6 +181,29 @@ impl Core {
         }
     }
 
+    /// As an offer to any worker, with or without frames; says whether it was given something.
+    pub(super) fn feed_one(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> bool {
+        let Some(worker) = self.workers.get_mut(slot) else {
+            return false;
+        };
+        if !worker.listed {
+            return self.offer(slot, now, fx) == Offer::Sent;
+        }
+        worker.idle_since = NEVER;
+        self.unlist(slot);
+        match self.offer(slot, now, fx) {
+            Offer::Sent => true,
+            Offer::NoRoom => {
+                self.list_if_empty(slot);
+                false
+            }
+            Offer::LinkFull => {
+                self.look_again_at(now.saturating_add(RETRY));
+                false
+            }
+        }
+    }
+
     pub(super) fn look_again_at(&mut self, when: Nanos) {
         self.look_again = Some(self.look_again.map_or(when, |set| set.min(when)));
     }
@@ -218,9 +249,12 @@ impl Core {
     #[inline]
     fn offer(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> Offer {
         let workers = self.size;
-        let Some(run) = self.queue.front() else {
+        let Some((from, run)) = self.next_for(slot) else {
             return Offer::NoRoom;
         };
+        if self.jobs.special > 0 && !self.may_follow(slot, run.job, from) {
+            return Offer::NoRoom;
+        }
         let (Some(job), Some(worker)) = (self.jobs.get_mut(run.job), self.workers.get_mut(slot))
         else {
             return Offer::NoRoom;
@@ -234,10 +268,10 @@ impl Core {
             open: job.open,
         };
         let limited = job.limit != NEVER;
-        let size = if limited {
-            1
-        } else {
-            chunk::size(job.chunk, job.growth, item, left, workers)
+        let size = match job.sticky {
+            _ if limited => 1,
+            Some(sticky) => sticky.rest_of_chunk(run.first),
+            None => chunk::size(job.chunk, job.growth, item, left, workers),
         };
         let left = u32::try_from(worker.left).unwrap_or(u32::MAX);
         let count = size.min(run.count).min(left);
@@ -265,7 +299,11 @@ impl Core {
         let done = worker.left == 0 && worker.state == WorkerState::Ready;
         job.growth.record(size);
         job.queued -= taken;
-        self.queue.take_front(taken);
+        if self.own.items == 0 {
+            self.queue.take_front(taken);
+        } else {
+            self.take_from(from, slot, taken);
+        }
         self.counters.frames += 1;
         self.hot = slot;
         if limited {

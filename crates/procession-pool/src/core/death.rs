@@ -2,6 +2,7 @@
 
 use super::alarm::NEVER;
 use super::job::Stop;
+use super::own::put_first;
 use super::queue::Run;
 use super::respawn::{self, Verdict};
 use super::worker::{Feed, WorkerState};
@@ -40,6 +41,10 @@ impl Core {
         // The machine may be short of something that the living workers do not need: they carry on.
         if !self.workers.iter().any(|worker| worker.is_live()) {
             self.spend_a_start(fx);
+        }
+        if self.jobs.special > 0 {
+            // What was its own is for anyone.
+            self.pump(now, fx);
         }
         self.start_missing(now, fx);
     }
@@ -98,7 +103,7 @@ impl Core {
     pub(super) fn wants_workers(&self) -> bool {
         match self.state {
             PoolState::Open => true,
-            PoolState::Closing => !self.queue.is_empty(),
+            PoolState::Closing => self.has_work(),
             PoolState::Terminating | PoolState::Broken => false,
         }
     }
@@ -145,7 +150,7 @@ impl Core {
                 first: frame.first.wrapping_add(lost),
                 count: frame.count - lost,
             };
-            self.queue.push_front(rest);
+            put_first(&mut self.queue, &mut self.own, job, rest);
             job.queued += rest.count;
             if lost > 0 || matches!(job.stop, Stop::Stopped(_)) {
                 hurt.push(Run {
@@ -195,8 +200,12 @@ impl Core {
         (worker.left, worker.kept, worker.retired) = (0, 0, false);
         self.lacking += u32::from(worker.is_lacking());
         self.down += 1;
+        let index = worker.index;
         self.unlist(slot);
         self.after_the_end(slot);
+        if pause > 0 && self.own.items > 0 && !self.is_served(index) {
+            self.give_up_own(index);
+        }
     }
 
     fn spend_a_start(&mut self, fx: &mut impl Effects) {

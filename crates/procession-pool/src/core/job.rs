@@ -2,8 +2,9 @@
 
 use super::alarm::NEVER;
 use super::chunk::Growth;
+use super::rank::Ranks;
 use super::retry::Retries;
-use super::{Cancelled, Nanos, Retry};
+use super::{Cancelled, Nanos, Retry, Sticky};
 
 /// Names one job; never equal to the id of a later job in the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,10 @@ pub(crate) struct Terms {
     pub(crate) start_by: Nanos,
     /// Whether items that fail are tried again.
     pub(crate) retry: Retry,
+    /// Higher ones begin before lower ones.
+    pub(crate) priority: i32,
+    /// Which index each chunk belongs to, if not to anyone; the chunks are cut by this.
+    pub(crate) sticky: Option<Sticky>,
 }
 
 impl Default for Terms {
@@ -47,6 +52,8 @@ impl Default for Terms {
             limit: NEVER,
             start_by: NEVER,
             retry: Retry::default(),
+            priority: 0,
+            sticky: None,
         }
     }
 }
@@ -93,6 +100,8 @@ pub(super) struct Job {
     /// Since when it has had items waiting without a break, or had them last.
     pub(super) since: Nanos,
     pub(super) profile: u32,
+    pub(super) priority: i32,
+    pub(super) sticky: Option<Sticky>,
     /// Items ever announced: the index of the next one to be appended.
     pub(super) total: u32,
     pub(super) queued: u32,
@@ -116,6 +125,13 @@ pub(super) struct Jobs {
     free: Vec<u32>,
     /// Live jobs whose items have a time limit.
     pub(super) limited: u32,
+    /// Live jobs with a priority of their own, or with chunks that belong to an index.
+    pub(super) special: u32,
+    ranks: Ranks,
+}
+
+fn is_special(priority: i32, sticky: Option<Sticky>) -> bool {
+    priority != 0 || sticky.is_some()
 }
 
 impl Jobs {
@@ -145,6 +161,8 @@ impl Jobs {
             limit: spec.terms.limit,
             since: now,
             profile: spec.profile,
+            priority: spec.terms.priority,
+            sticky: spec.terms.sticky,
             total: spec.items,
             queued: spec.items,
             unresolved: spec.items,
@@ -158,6 +176,10 @@ impl Jobs {
             None => self.slots.push(job),
         }
         self.limited += u32::from(spec.terms.limit != NEVER);
+        if is_special(spec.terms.priority, spec.terms.sticky) {
+            self.special += 1;
+            self.ranks.enter(spec.terms.priority);
+        }
         id
     }
 
@@ -181,9 +203,20 @@ impl Jobs {
             job.generation = job.generation.wrapping_add(1);
             job.retries = None;
             let limited = job.limit != NEVER;
+            let (priority, sticky) = (job.priority, job.sticky);
             self.limited -= u32::from(limited);
+            if is_special(priority, sticky) {
+                self.special -= 1;
+                self.ranks.leave(priority);
+            }
             self.free.push(id.slot);
         }
+    }
+
+    /// Whether live jobs have more than one priority among them.
+    #[inline]
+    pub(super) fn differ(&self) -> bool {
+        self.special > 0 && self.ranks.differ(self.len())
     }
 
     /// Live jobs.

@@ -9,7 +9,7 @@ use super::{JobId, Nanos, Slot};
 impl Core {
     /// Whether anything waits to be handed out.
     pub(crate) fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
+        self.has_work()
     }
 
     /// A worker that serves lives there.
@@ -25,7 +25,7 @@ impl Core {
             let items: u64 = worker.frames.iter().map(|f| u64::from(f.count)).sum();
             items - (worker.frames.len() - worker.waiting()).min(1) as u64
         });
-        self.queue.items() + on_links.sum::<u64>()
+        self.work_items() + on_links.sum::<u64>()
     }
 
     /// Which of the frames in flight in `slot`, counted from the oldest, is the last of `job`.

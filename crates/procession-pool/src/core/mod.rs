@@ -12,9 +12,11 @@ mod effects;
 mod job;
 mod limit;
 mod look;
+mod own;
 mod place;
 mod profile;
 mod queue;
+mod rank;
 mod reactor;
 mod respawn;
 mod retire;
@@ -25,6 +27,7 @@ mod shutdown;
 mod size;
 mod stats;
 mod steal;
+mod sticky;
 mod stop;
 mod submit;
 #[cfg(test)]
@@ -37,6 +40,7 @@ pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
 pub(crate) use retire::LifeConfig;
 pub(crate) use retry::{After, Asks, Fate, Fault, Retry, Verdict};
+pub(crate) use sticky::Sticky;
 pub(crate) use worker::{Slot, WorkerRef};
 
 /// A moment or a length of time on the monotonic clock, in nanoseconds.

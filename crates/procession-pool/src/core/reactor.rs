@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::alarm::NEVER;
 use super::job::{Jobs, Stop};
+use super::own::Own;
 use super::place::Duty;
 use super::profile::Profiles;
 use super::queue::Queue;
@@ -72,7 +73,10 @@ pub(crate) struct Core {
     /// How many of them serve, or rest: indexes are below it.
     pub(super) size: u32,
     pub(super) jobs: Jobs,
+    /// What is for any worker.
     pub(super) queue: Queue,
+    /// What is for the worker of one index.
+    pub(super) own: Own,
     pub(super) profiles: Profiles,
     pub(super) budget: StartBudget,
     pub(super) counters: Counters,
@@ -143,6 +147,7 @@ impl Core {
             size: workers,
             jobs: Jobs::default(),
             queue: Queue::default(),
+            own: Own::new(workers),
             profiles: Profiles::default(),
             budget: StartBudget::new(config.start_budget),
             counters: Counters::default(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::alarm::NEVER;
 use super::job::{Job, Stop};
+use super::own::put_first;
 use super::queue::Run;
 use super::reactor::Counted;
 use super::{Cancelled, Core, Effects, JobId, Nanos, Slot, WorkerRef};
@@ -323,10 +324,15 @@ impl Core {
     }
 
     fn put_first(&mut self, id: JobId, item: u32) {
-        let (job, first, count) = (id, item, 1);
-        self.queue.push_front(Run { job, first, count });
         if let Some(job) = self.jobs.get_mut(id) {
+            let (first, count) = (item, 1);
+            let run = Run {
+                job: id,
+                first,
+                count,
+            };
             job.queued += 1;
+            put_first(&mut self.queue, &mut self.own, job, run);
         }
         self.counters.retried += 1;
     }

@@ -1,5 +1,7 @@
 //! One check of the whole state against itself; must not change it.
 
+mod order;
+
 use std::collections::{HashMap, HashSet};
 
 use super::alarm::NEVER;
@@ -189,8 +191,9 @@ impl Core {
         assert_eq!(self.waits.count(), self.counters.done, "waits noted");
         let mut queued: HashMap<JobId, u32> = HashMap::new();
         let mut held: HashMap<JobId, Vec<(u32, u32)>> = HashMap::new();
-        for run in self.queue.iter() {
-            assert!(run.count > 0, "empty run in the queue");
+        for (priority, run) in self.all_runs() {
+            let job = self.jobs.get(run.job).expect("a run of a live job");
+            assert_eq!(job.priority, priority, "priority of {run:?}");
             *queued.entry(run.job).or_default() += run.count;
             held.entry(run.job)
                 .or_default()
@@ -215,7 +218,7 @@ impl Core {
         let next = self.delayed.peek().map_or(NEVER, |next| next.0.0);
         assert!(self.alarm <= next, "a retry that nothing wakes");
         assert_eq!(
-            self.queue.items(),
+            self.work_items(),
             queued.values().map(|&n| u64::from(n)).sum::<u64>(),
             "queue length"
         );
@@ -246,9 +249,10 @@ impl Core {
     }
 
     fn check_policy(&self) {
-        if !self.queue.is_empty() {
+        self.check_order();
+        if self.has_work() {
             assert!(
-                self.idle.is_empty() && self.vacant.is_empty(),
+                self.queue.is_empty() || self.idle.is_empty() && self.vacant.is_empty(),
                 "work queued beside an idle worker"
             );
             let will_speak = |s: WorkerState| {

@@ -65,7 +65,7 @@ impl Core {
         } else {
             Cancelled::Terminated
         };
-        while let Some(run) = self.queue.pop_front() {
+        while let Some(run) = self.next_of_all() {
             self.counters.cancelled += u64::from(run.count);
             fx.cancelled(run.job, run.first, run.count, why);
         }

@@ -14,6 +14,7 @@ impl Core {
             return false;
         }
         let former = std::mem::replace(&mut self.size, size.max(1));
+        self.own_up_to(self.size);
         for slot in 0..self.workers.len() {
             if self.workers.get(slot).is_some_and(|w| w.index >= self.size) {
                 self.lay_off(slot, fx);
@@ -140,6 +141,9 @@ impl Core {
 
     /// More workers, if some rest although work waits and nobody is free for it.
     pub(super) fn meet_demand(&mut self, now: Nanos, fx: &mut impl Effects) {
+        if self.own.items > 0 && self.wants_workers() {
+            self.wake_owners(now, fx);
+        }
         let work = !self.queue.is_empty() || self.waiting > 0;
         if !work || !self.wants_workers() || !self.idle.is_empty() {
             return;
@@ -157,17 +161,29 @@ impl Core {
         }
     }
 
+    /// Work that is theirs wakes those that rest.
+    fn wake_owners(&mut self, now: Nanos, fx: &mut impl Effects) {
+        for slot in 0..self.workers.len() {
+            let rests = |w: &&Worker| w.duty == Duty::Rests && self.is_needed(w);
+            if self.workers.get(slot).filter(rests).is_some() {
+                self.wake_place(slot);
+            }
+        }
+        self.start_missing(now, fx);
+    }
+
     /// Whether a frame has waited behind others for longer than its estimate accounts for; else notes when it will have.
     fn waits_in_vain(&mut self, now: Nanos) -> bool {
         if self.waiting == 0 || !self.vacant.is_empty() {
             return false;
         }
         // Another worker would take as long to boot as one that boots.
-        let ready = self
-            .workers
-            .iter()
-            .filter(|w| w.state == WorkerState::Ready);
-        let sent = ready.filter_map(Worker::waiting_work).map(|(_, sent)| sent);
+        let ready = (0..self.workers.len()).filter(|slot| {
+            let worker = self.workers.get(*slot);
+            worker.is_some_and(|w| w.state == WorkerState::Ready)
+        });
+        let movable = ready.filter_map(|slot| self.movable_work(slot));
+        let sent = movable.map(|(_, sent)| sent);
         let Some(oldest) = sent.min() else {
             return false;
         };

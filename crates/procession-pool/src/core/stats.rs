@@ -81,7 +81,7 @@ impl Core {
         let Counters { done, lost, .. } = self.counters;
         let ended = done + lost + self.counters.cancelled + self.counters.timed_out;
         let (frames, taken_back) = (self.counters.frames, self.counters.taken_back);
-        [frames, taken_back, ended, self.queue.items()]
+        [frames, taken_back, ended, self.work_items()]
     }
 
     /// How long the items that replied had waited.
@@ -107,7 +107,7 @@ impl Core {
             }),
             down: self.down,
             jobs: self.jobs.len(),
-            queued_items: self.queue.items(),
+            queued_items: self.work_items(),
             items_in_flight: frames().map(|frame| u64::from(frame.count)).sum(),
             items_unresolved_in_flight: frames()
                 .filter(|frame| self.jobs.get(frame.job).is_some())

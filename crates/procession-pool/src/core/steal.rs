@@ -1,5 +1,7 @@
-//! Work that waits behind other work while a worker is idle is moved; must not touch a frame that has begun.
+//! Work that waits behind other work while a worker is idle is moved; must not touch a frame that has begun, nor give one to
+//! another worker that belongs to this one.
 
+use super::own::put_first;
 use super::queue::Run;
 use super::worker::{Feed, WorkerState};
 use super::{Core, Effects, Nanos, Slot};
@@ -41,7 +43,7 @@ impl Core {
             if worker.feed == Feed::Robbed || worker.waiting() == 0 {
                 continue;
             }
-            let Some((work, sent)) = worker.waiting_work() else {
+            let Some((work, sent)) = self.movable_work(slot) else {
                 continue;
             };
             let movable_at = sent.saturating_add(PATIENCE);
@@ -63,7 +65,7 @@ impl Core {
         }
     }
 
-    /// Takes back what the worker has not begun. Frames go to the front of the queue in their order; those for which
+    /// Takes back what the worker has not begun. Frames go to the front of their queue in their order; those for which
     /// `requeue` says false are dropped, after it was shown them, the newest first.
     pub(super) fn take_back(
         &mut self,
@@ -89,9 +91,9 @@ impl Core {
             worker.spare_quota(frame.count);
             let run = frame.run();
             if requeue(run) {
-                self.queue.push_front(run);
                 if let Some(job) = self.jobs.get_mut(run.job) {
                     job.queued += run.count;
+                    put_first(&mut self.queue, &mut self.own, job, run);
                 }
             } else {
                 dropped.push(run);

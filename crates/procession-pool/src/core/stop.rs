@@ -1,6 +1,7 @@
 //! One job is stopped: its items that have not begun are cancelled; must not touch items that have.
 
 use super::job::Stop;
+use super::own::put_first;
 use super::{Cancelled, Core, Effects, JobId, Nanos};
 
 impl Core {
@@ -70,7 +71,7 @@ impl Core {
 
     /// Resolves everything that waits in the queue; the caller settles the jobs.
     fn cancel_queue(&mut self, fx: &mut impl Effects) {
-        while let Some(run) = self.queue.pop_front() {
+        while let Some(run) = self.next_of_all() {
             self.counters.cancelled += u64::from(run.count);
             fx.cancelled(run.job, run.first, run.count, Cancelled::ByOwner);
             if let Some(job) = self.jobs.get_mut(run.job) {
@@ -106,9 +107,11 @@ impl Core {
         if job.queued > 0 {
             job.queued = 0;
             let job = &*job;
-            self.queue.remove_job(id, |run| {
-                cancelled += job.cancel_run(run, why, &mut kept, fx);
-            });
+            let mut cancel = |run| cancelled += job.cancel_run(run, why, &mut kept, fx);
+            self.queue.remove_job(id, job.priority, &mut cancel);
+            if job.sticky.is_some() {
+                self.own.remove_job(id, job.priority, &mut cancel);
+            }
         }
         for slot in 0..self.workers.len() {
             let mut frames = self
@@ -131,7 +134,7 @@ impl Core {
         if let Some(job) = self.jobs.get_mut(id) {
             job.unresolved -= cancelled;
             for run in kept.into_iter().rev() {
-                self.queue.push_front(run);
+                put_first(&mut self.queue, &mut self.own, job, run);
                 job.queued += run.count;
             }
         }

@@ -34,15 +34,15 @@ impl Core {
             self.settle(id, fx);
             return Ok(id);
         }
-        self.enqueue(
-            Run {
-                job: id,
-                first: 0,
-                count: spec.items,
-            },
-            now,
-            fx,
-        );
+        let run = Run {
+            job: id,
+            first: 0,
+            count: spec.items,
+        };
+        match spec.terms.sticky {
+            None => self.enqueue(run, spec.terms.priority, now, fx),
+            Some(_) => self.enqueue_chunks(run, now, fx),
+        }
         Ok(id)
     }
 
@@ -77,15 +77,16 @@ impl Core {
                 }
                 job.queued += more;
                 job.unresolved += more;
-                self.enqueue(
-                    Run {
-                        job: id,
-                        first,
-                        count: more,
-                    },
-                    now,
-                    fx,
-                );
+                let priority = job.priority;
+                let run = Run {
+                    job: id,
+                    first,
+                    count: more,
+                };
+                match job.sticky {
+                    None => self.enqueue(run, priority, now, fx),
+                    Some(_) => self.enqueue_chunks(run, now, fx),
+                }
                 self.start_missing(now, fx);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::alarm::NEVER;
+use super::own::Row;
 use super::place::Duty;
 use super::profile::LONG;
 use super::queue::Run;
@@ -82,7 +83,7 @@ impl Frame {
         }
     }
 
-    fn estimate(&self) -> Nanos {
+    pub(super) fn estimate(&self) -> Nanos {
         Nanos::from(self.item) * Nanos::from(self.count)
     }
 }
@@ -125,6 +126,7 @@ pub(super) struct Worker {
     pub(super) spared: bool,
     /// When it was last heard of, and the time before.
     heard: (Nanos, Nanos),
+    pub(super) row: Row,
     pub(super) frames: VecDeque<Frame>,
 }
 
@@ -151,6 +153,7 @@ impl Worker {
             began: None,
             spared: false,
             heard: (0, 0),
+            row: Row::default(),
             frames: VecDeque::new(),
         }
     }
@@ -267,6 +270,11 @@ impl Worker {
             | WorkerState::Stopping
             | WorkerState::Killed => 0,
         }
+    }
+
+    /// Those frames, the oldest first.
+    pub(super) fn waiting_frames(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter().skip(self.frames.len() - self.waiting())
     }
 
     /// Estimated time of the waiting frames and when the oldest of them was sent.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{Cancelled, Effects, Fate, JobId, Nanos, Overrun, Slot, WorkerRef};
+use super::super::{Cancelled, Effects, Fate, JobId, Nanos, Overrun, Slot, Sticky, WorkerRef};
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,12 @@ pub(super) struct Fake {
     pub(super) now: Nanos,
     /// The latest incarnation in each place, kept by the simulation.
     pub(super) incarnations: HashMap<Slot, u32>,
+    /// Jobs whose chunks belong to indexes.
+    pub(super) sticky: HashMap<JobId, Sticky>,
+    /// Indexes below this have workers.
+    pub(super) size: u32,
+    /// Indexes may be out of service for a while, so that what belongs to them goes elsewhere.
+    pub(super) moves: bool,
     /// Links that got something since somebody looked.
     pub(super) rung: Vec<Slot>,
 }
@@ -233,6 +239,12 @@ impl Effects for Fake {
             "{job:?} has no such items"
         );
         let link = &mut self.links[to.index()];
+        if let Some(sticky) = self.sticky.get(&job) {
+            let (owner, most) = (sticky.index_of(first), sticky.rest_of_chunk(first));
+            assert!(count <= most, "two chunks in one frame");
+            let is_its = link.index == owner || owner >= self.size || self.moves;
+            assert!(is_its, "chunk of {owner} sent to {}", link.index);
+        }
         assert!(link.who.is_some(), "sent to nobody");
         assert!(!link.killed, "sent to a worker that is ended");
         let taken = link.room.map_or(count, |room| room.min(count));

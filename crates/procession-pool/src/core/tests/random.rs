@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::super::{After, Asks, Chunk, JobId, JobSpec, LifeConfig, Retry, Slot, Terms, Verdict};
+use super::super::{
+    After, Asks, Chunk, JobId, JobSpec, LifeConfig, Retry, Slot, Sticky, Terms, Verdict,
+};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
 
@@ -16,6 +18,7 @@ enum Step {
         profile: u32,
         terms: u32,
         retry: u32,
+        place: u32,
     },
     Extend {
         pick: usize,
@@ -85,8 +88,8 @@ const WORKERS: u32 = 3;
 fn step() -> impl Strategy<Value = Step> {
     let slot = prop_oneof![3 => 0..WORKERS, 2 => 0..8u32];
     prop_oneof![
-        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32, 0..8u32)
-            .prop_map(|(items, open, chunk, stop, profile, terms, retry)| Step::Submit { items, open, chunk, stop, profile, terms, retry }),
+        6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32, 0..8u32, 0..16u32)
+            .prop_map(|(items, open, chunk, stop, profile, terms, retry, place)| Step::Submit { items, open, chunk, stop, profile, terms, retry, place }),
         2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
@@ -172,6 +175,7 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             profile,
             terms,
             retry,
+            place,
         } => {
             let mut held_to = Terms::default();
             if terms == 1 {
@@ -180,10 +184,22 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
                 held_to.start_by = scene.now + 5 * MS;
             }
             held_to.retry = retries(retry);
-            let chunk = match chunk {
-                0 => Chunk::Auto,
-                1 => Chunk::AtMost(3),
-                more => Chunk::Fixed(more - 1),
+            // A quarter each: of other priorities, of indexes, of both, of neither.
+            if place % 2 == 1 {
+                held_to.priority = place as i32 / 4 - 2;
+            }
+            if place % 4 >= 2 {
+                held_to.sticky = Some(Sticky {
+                    indexes: 1 + place / 4,
+                    chunk: chunk.max(1),
+                    from: u64::from(items % 5),
+                });
+            }
+            let chunk = match (held_to.sticky, chunk) {
+                (Some(sticky), _) => Chunk::Fixed(sticky.chunk),
+                (None, 0) => Chunk::Auto,
+                (None, 1) => Chunk::AtMost(3),
+                (None, more) => Chunk::Fixed(more - 1),
             };
             jobs.extend(scene.try_submit(JobSpec {
                 items,

@@ -53,6 +53,9 @@ pub(super) struct Sim {
     bad_items: u64,
     pub(super) murders: u64,
     pub(super) small_links: bool,
+    /// Jobs have priorities; chunks belong to indexes.
+    pub(super) ranked: bool,
+    pub(super) sticks: bool,
 }
 
 fn life(rng: &mut Rng) -> LifeConfig {
@@ -97,8 +100,13 @@ impl Sim {
             bad_items: rare(&mut rng, 5),
             murders: rare(&mut rng, 30),
             small_links: rng.percent(30),
+            ranked: rng.percent(40),
+            sticks: rng.percent(40),
             rng,
         };
+        let fails = sim.bad_starts + sim.bad_boots + sim.murders + sim.bad_items;
+        sim.scene.fx.moves = fails > 0;
+        sim.scene.fx.size = workers;
         if sim.rng.percent(30) {
             sim.scene.core.cancel_grace = 0;
         }
@@ -352,6 +360,9 @@ impl Sim {
         link.begun = false;
         link.killed = false;
         link.overran = false;
+        // Its last replies may have been what it was told to end for.
+        self.scene.fx.stops.retain(|stopped| *stopped != who.slot);
+        self.scene.fx.kills.retain(|killed| *killed != who.slot);
         self.scene
             .core
             .lost(who, begun, self.scene.now, &mut self.scene.fx);

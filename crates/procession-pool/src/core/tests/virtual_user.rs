@@ -1,6 +1,6 @@
 //! What a virtual user does, by a seed; must not look into the core but through its calls.
 
-use super::super::{After, Asks, Chunk, JobSpec, PoolState, Retry, Terms};
+use super::super::{After, Asks, Chunk, JobSpec, PoolState, Retry, Sticky, Terms};
 use super::scene::{MS, US};
 use super::virtual_pool::{Event, Sim};
 
@@ -66,7 +66,10 @@ impl Sim {
         let pick = self.rng.below(self.workers.len() as u64) as usize;
         let (now, fx) = (self.scene.now, &mut self.scene.fx);
         match (self.rng.below(3), fx.links[pick].who) {
-            (0, _) => drop(self.scene.core.resize(workers, now, fx)),
+            (0, _) => {
+                fx.moves = true;
+                self.scene.core.resize(workers, now, fx);
+            }
             (1, Some(who)) => drop(self.scene.core.retire(who, now, fx)),
             _ if workers == 1 => self.scene.core.cool(now),
             _ => self.scene.core.warm(workers, now, fx),
@@ -82,7 +85,7 @@ impl Sim {
             self.rng.below(most) as u32
         };
         let open = self.rng.percent(20);
-        let chunk = if self.rng.percent(70) {
+        let mut chunk = if self.rng.percent(70) {
             Chunk::Auto
         } else {
             Chunk::Fixed(self.rng.below(9) as u32)
@@ -96,11 +99,26 @@ impl Sim {
             terms.start_by = self.scene.now + self.between(0, 20 * MS);
         }
         terms.retry = self.retries();
+        if self.ranked && self.rng.percent(60) {
+            terms.priority = self.rng.below(4) as i32 - 1;
+        }
+        if self.sticks && self.rng.percent(50) {
+            let size = 1 + self.rng.below(5) as u32;
+            terms.sticky = Some(Sticky {
+                indexes: 1 + self.rng.below(6) as u32,
+                chunk: size,
+                from: self.rng.below(7),
+            });
+            chunk = Chunk::Fixed(size);
+        }
         let id = self.scene.core.next_id();
         if terms.retry.times > 0 {
             self.retried.insert(id);
         }
         self.kinds.insert(id, kind);
+        if let Some(sticky) = terms.sticky {
+            self.scene.fx.sticky.insert(id, sticky);
+        }
         self.scene.fx.announce(id, items, open);
         let spec = JobSpec {
             items,
