@@ -47,7 +47,12 @@ impl Core {
         }
         while self.has_work() {
             if self.jobs.special > 0 {
-                if self.make_way(fx) || self.feed_own(now, fx) {
+                let came_back = self.make_way(fx);
+                if !self.outgoing.is_empty() {
+                    // One that has served long enough was kept by what came back.
+                    self.see_off(now, fx);
+                }
+                if came_back || self.feed_own(now, fx) {
                     continue;
                 }
                 if self.queue.is_empty() {

@@ -236,3 +236,14 @@ fn what_is_tried_again_keeps_its_priority() {
     scene.advance(MS);
     scene.end();
 }
+
+/// FAULTS 96: what makes way for a higher call may be all that a retired worker had.
+#[test]
+fn retired_worker_whose_work_makes_way_is_seen_off() {
+    let mut scene = Scene::ready(1);
+    scene.known(US);
+    scene.submit(map(4));
+    assert!(scene.retire(0));
+    scene.submit(at(1, call()));
+    scene.end();
+}
