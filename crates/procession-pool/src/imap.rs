@@ -40,6 +40,8 @@ use crate::stream::{Items, Stream};
 /// * **It is dropped**: items that have not begun are cancelled; those that have run to their end and are discarded.
 ///   It waits for nothing.
 ///
+/// [`next_timeout`](Imap::next_timeout) is `next` with a limit: what is not there by then is not lost.
+///
 /// In a pool of no workers each `next` reads one item and runs it. In a copy of this process made by `fork`, every outcome
 /// not yet there is an error of kind `Closed`.
 ///

@@ -85,7 +85,7 @@
 //! # Where to find what
 //! | for | look at |
 //! |---|---|
-//! | inputs without end, items one by one | [`Pool::imap`], [`Pool::imap_unordered`], [`Call::buffer_size`] |
+//! | inputs without end, items one by one | [`Pool::imap`], [`Pool::imap_unordered`], [`Call::buffer_size`], [`Imap::next_timeout`] |
 //! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`] |
 //! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
 //! | time | [`Call::timeout`], [`Call::queue_deadline`], [`PoolBuilder::task_timeout`], [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
@@ -171,6 +171,7 @@ mod lazy;
 #[cfg(feature = "log")]
 mod logs;
 mod map;
+mod not_yet;
 mod options;
 mod order;
 mod output;
@@ -200,6 +201,7 @@ pub use call::{Call, CallProgress};
 pub use events::{Event, Events};
 pub use histogram::Histogram;
 pub use imap::{Imap, ImapUnordered};
+pub use not_yet::NotYet;
 pub use output::OutputLine;
 pub use pool::Pool;
 pub use progress::Progress;

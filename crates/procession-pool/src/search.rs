@@ -108,12 +108,7 @@ impl<F: Copy> Call<'_, F> {
         Option<U>: DeserializeOwned + 'static,
     {
         // Dropped at the return, it cancels the rest.
-        for outcome in self.imap_unordered(items) {
-            if let Some(found) = outcome? {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        first_some(&mut self.imap_unordered(items))
     }
 
     /// See [`Pool::any`].
@@ -129,7 +124,7 @@ impl<F: Copy> Call<'_, F> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        self.decides(items, true)
+        decided(&mut self.imap_unordered(items), true)
     }
 
     /// See [`Pool::all`].
@@ -145,21 +140,31 @@ impl<F: Copy> Call<'_, F> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        self.decides(items, false).map(|found| !found)
+        decided(&mut self.imap_unordered(items), false).map(|found| !found)
     }
+}
 
-    /// Whether one of the items gives `answer`.
-    fn decides<T, I>(&self, items: I, answer: bool) -> Result<bool, TaskError>
-    where
-        F: Task<(T,), Output = bool>,
-        (T,): Arguments,
-        I: IntoIterator<Item = T>,
-    {
-        for outcome in self.imap_unordered(items) {
-            if outcome? == answer {
-                return Ok(true);
-            }
+/// What is in the first `Some`.
+pub(crate) fn first_some<U>(
+    outcomes: &mut dyn Iterator<Item = Result<Option<U>, TaskError>>,
+) -> Result<Option<U>, TaskError> {
+    for outcome in outcomes {
+        if let Some(found) = outcome? {
+            return Ok(Some(found));
         }
-        Ok(false)
     }
+    Ok(None)
+}
+
+/// Whether one of the outcomes is `answer`.
+pub(crate) fn decided(
+    outcomes: &mut dyn Iterator<Item = Result<bool, TaskError>>,
+    answer: bool,
+) -> Result<bool, TaskError> {
+    for outcome in outcomes {
+        if outcome? == answer {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -3,32 +3,29 @@
 //! User code (the input, encoding, decoding) runs here on the consumer's thread; it must never run under a lock, and
 //! whatever it does, what was handed in before is yielded.
 
+mod exchange;
 mod flow;
 mod held;
 mod input;
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use procession_task::descriptor::TaskRef;
 use procession_worker::TaskError;
-use procession_worker::handle::{Replies, now_ns};
 use serde::de::DeserializeOwned;
 
-use crate::broadcast::with_mentions;
-use crate::call::forked;
-use crate::cell::{Arrived, Cell, Raw};
+use crate::cell::{Cell, Raw};
 use crate::core::Terms;
 use crate::describe::Described;
 use crate::driver::Shared;
-use crate::driver::stream::Portion as Given;
-use crate::map::complete;
-use crate::options::nanos;
+use crate::not_yet::NotYet;
 use crate::pool::{Phase, Pool};
-use crate::result::{Source, after, decode_result, failure_error};
+use crate::progress::Progress;
+use crate::result::Source;
 use crate::retry::RetryOptions;
 
 pub(crate) use flow::Flow;
@@ -36,7 +33,7 @@ use held::Held;
 pub(crate) use held::Order;
 pub(crate) use input::Input;
 pub use input::Items;
-use input::Portion;
+pub(crate) use input::Portion;
 
 /// A worker rings once its chunk is done. How long the consumer sleeps at first before it looks for replies in the middle
 /// of one, and at most.
@@ -58,6 +55,20 @@ pub(crate) struct Stream<R, I: ?Sized> {
     panic: Option<Box<dyn Any + Send>>,
     /// `None` once it has ended.
     input: Option<Box<I>>,
+    /// Read and numbered, and not handed in yet: the pool was full for as long as the consumer would wait.
+    unsent: Option<Unsent>,
+}
+
+/// A portion that has no room yet, from this item on.
+type Unsent = (Portion, u64);
+
+/// Until when the consumer waits; without a moment, for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct By {
+    /// For an outcome.
+    pub(crate) outcome: Option<u64>,
+    /// For the captured lines that were written before an outcome that it has waited for.
+    pub(crate) lines: Option<u64>,
 }
 
 /// What a stream is made of besides its input.
@@ -119,6 +130,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             held: Held::new(order),
             panic: None,
             input: Some(input),
+            unsent: None,
         }
     }
 
@@ -137,11 +149,30 @@ impl<R, I: ?Sized> Stream<R, I> {
             held,
             panic: None,
             input: None,
+            unsent: None,
         }
     }
 
     pub(crate) fn under_way(&self) -> usize {
         self.held.under_way() as usize
+    }
+
+    /// How far it is; items that have their outcome are done or failed, yielded or not.
+    pub(crate) fn progress(&self) -> Progress {
+        let (done, failed, open) = self.held.counts();
+        let running = match &self.source.shared {
+            Some(shared) if open > 0 && shared.is_ours() => {
+                shared.running_of_cell(&self.source.cell).min(open)
+            }
+            Some(_) | None => 0,
+        };
+        Progress {
+            done,
+            failed,
+            running,
+            queued: open - running,
+            total: done + failed + open,
+        }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -152,39 +183,46 @@ impl<R, I: ?Sized> Stream<R, I> {
 impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
     /// The next outcome; `None` at the end, and ever after.
     pub(crate) fn next(&mut self) -> Option<Result<R, TaskError>> {
-        if self.input.is_some() && self.flow.is_low(self.held.under_way()) {
-            self.fill();
+        // Without a deadline there is no "not yet".
+        self.next_by(By::default()).unwrap_or(None)
+    }
+
+    /// As [`Stream::next`], unless the moment comes first. Nothing is lost then. It looks at least once.
+    pub(crate) fn next_by(&mut self, by: By) -> Result<Option<Result<R, TaskError>>, NotYet> {
+        if self.is_hungry() {
+            self.fill(by.outcome.and(Some(0)));
         }
         loop {
             if let Some(outcome) = self.held.next() {
-                return Some(outcome);
+                return Ok(Some(outcome));
             }
             self.collect();
             if let Some(outcome) = self.held.next() {
-                return Some(outcome);
+                return Ok(Some(outcome));
             }
-            if self.fill() {
+            if self.fill(by.outcome) {
                 continue;
             }
             if self.held.is_complete() {
                 if let Some(panic) = self.panic.take() {
                     resume_unwind(panic);
                 }
-                return None;
+                return Ok(None);
             }
-            self.wait();
+            self.wait(by)?;
         }
     }
 
-    /// As [`Stream::next`], but an outcome that `ends` the whole comes before all others as soon as it is there. After that
-    /// the stream is of no use.
+    /// As [`Stream::next_by`], but an outcome that `ends` the whole comes before all others as soon as it is there. After
+    /// that the stream is of no use.
     pub(crate) fn next_unless(
         &mut self,
         ends: fn(&Result<R, TaskError>) -> bool,
-    ) -> Option<Result<R, TaskError>> {
-        let mut read = self.input.is_some() && self.flow.is_low(self.held.under_way());
+        by: By,
+    ) -> Result<Option<Result<R, TaskError>>, NotYet> {
+        let mut read = self.is_hungry();
         if read {
-            self.fill();
+            self.fill(by.outcome.and(Some(0)));
         }
         loop {
             let arrived = self.source.cell.is_done();
@@ -193,164 +231,25 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             if (read || arrived)
                 && let Some(at) = self.held.find(ends)
             {
-                return self.held.take(at);
+                return Ok(self.held.take(at));
             }
             if let Some(outcome) = self.held.next() {
-                return Some(outcome);
+                return Ok(Some(outcome));
             }
-            read = self.fill();
+            read = self.fill(by.outcome);
             if !read {
                 if self.held.is_complete() {
-                    return self.next();
+                    return self.next_by(by);
                 }
-                self.wait();
+                self.wait(by)?;
             }
         }
     }
 
-    /// Reads a portion of the input, if there is room, and hands it out; false when nothing was read.
-    fn fill(&mut self) -> bool {
-        let most = self.flow.next_portion(self.held.under_way());
-        let Some(input) = self.input.as_mut().filter(|_| most > 0) else {
-            return false;
-        };
-        let mut portion = Portion::new();
-        let begun = now_ns();
-        // The input is not used again after a panic.
-        let read = catch_unwind(AssertUnwindSafe(|| input.fill(&mut portion, most)));
-        self.flow
-            .read(portion.items(), now_ns().saturating_sub(begun));
-        let spent = if read.is_err() || portion.ended {
-            self.input.take()
-        } else {
-            None
-        };
-        self.panic = read.err();
-        let refused = portion.refused.take();
-        if portion.items() > 0 {
-            self.give(portion);
-        }
-        if let Some(error) = refused {
-            let item = self.held.take_in(1);
-            self.resolve_error(item, error);
-        }
-        // Last: it is user code, and everything is in order now.
-        drop(spent);
-        true
-    }
-
-    /// Hands a portion to the workers, or runs it here.
-    fn give(&mut self, portion: Portion) {
-        let mut terms = self.terms;
-        if let Some(wait) = self.wait {
-            terms.start_by = now_ns().saturating_add(nanos(wait));
-        }
-        let (items, bytes) = (portion.items(), portion.bytes());
-        let first = self.held.take_in(items);
-        terms.sticky = terms.sticky.map(|sticky| sticky.beginning_with(first));
-        let segment = portion.into_segment();
-        let refusal = match &self.place {
-            Some((task, Place::Here(phase))) => {
-                let limits = self.source.limits();
-                let run = || {
-                    self.retry
-                        .run_here(0, phase, *task, &segment.bytes, &limits)
-                };
-                let ran = with_mentions(&segment.mentions, run);
-                let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
-                match outcome {
-                    Ok(value) => self.resolve_value(first, value),
-                    Err(e) => self.resolve_error(first, e),
-                }
-                return;
-            }
-            Some((task, Place::Workers(shared))) if shared.is_ours() => {
-                let given = shared.give(Given {
-                    task: *task,
-                    segment,
-                    items,
-                    first: first as u32,
-                    chunk: self.flow.chunk(),
-                    terms,
-                    again: self.retry.again(0, shared),
-                    cell: &self.source.cell,
-                    id: self.source.id,
-                });
-                match given {
-                    Ok(taken) => {
-                        self.source.id = Some(taken.id);
-                        self.flow.learn(taken.worth_sending, items, bytes);
-                        return;
-                    }
-                    Err(refused) => shared.refusal(refused, self.source.name),
-                }
-            }
-            Some((_, Place::Workers(_))) | None => forked(self.source.name),
-        };
-        for item in first..first + u64::from(items) {
-            self.resolve_error(item, refusal.clone());
-        }
-    }
-
-    fn resolve_value(&mut self, item: u64, value: R) {
-        if let Some(described) = &self.source.described {
-            described.forget(item);
-        }
-        self.held.resolve(item, Ok(value));
-    }
-
-    fn resolve_error(&mut self, item: u64, error: TaskError) {
-        let error = complete(error, item as usize, &self.source);
-        if let Some(described) = &self.source.described {
-            described.forget(item);
-        }
-        self.held.resolve(item, Err(error));
-    }
-
-    /// Takes and decodes what has arrived.
-    fn collect(&mut self) {
-        if !self.source.cell.is_done() {
-            return;
-        }
-        let Arrived {
-            runs,
-            frames,
-            failed,
-        } = self.source.cell.take_arrived(Arrived::default());
-        let mut replies = Replies::new(&frames);
-        for (first, count) in runs {
-            let first = self.held.number(first);
-            for (item, (ok, payload)) in (first..first + u64::from(count)).zip(&mut replies) {
-                let outcome = if ok {
-                    decode_result(payload, &self.source)
-                } else {
-                    Err(failure_error(self.source.name, payload))
-                };
-                match outcome {
-                    Ok(value) => self.resolve_value(item, value),
-                    Err(e) => self.resolve_error(item, e),
-                }
-            }
-        }
-        for (item, error) in failed {
-            let item = self.held.number(item);
-            self.resolve_error(item, error);
-        }
-    }
-
-    /// Waits until something has arrived.
-    fn wait(&mut self) {
-        match &self.source.shared {
-            Some(shared) if shared.is_ours() => {
-                let mut look = FIRST_LOOK;
-                while self.flow.sends_chunks() && !self.source.wait(after(look)) {
-                    look = (look * 2).min(LATER_LOOK);
-                }
-                self.source.wait(None);
-            }
-            // Nothing moves in a forked copy.
-            Some(_) | None => self.held.abandon(&forked(self.source.name)),
-        }
+    /// Whether so little is under way that there is more to hand in before anything else.
+    fn is_hungry(&self) -> bool {
+        let more = self.input.is_some() || self.unsent.is_some();
+        more && self.flow.is_low(self.held.under_way())
     }
 }
 

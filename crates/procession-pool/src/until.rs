@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::call::Call;
 use crate::pool::Pool;
+use crate::stream::By;
 
 /// What a task of [`Pool::map_until`] returns: a result among others, or the end of the map.
 ///
@@ -159,14 +160,8 @@ impl<F: Copy> Call<'_, F> {
     {
         // Dropped at the return, it cancels the rest.
         let mut stream = self.imap(items).0;
-        let mut all = Vec::new();
-        while let Some(outcome) = stream.next_unless(ends) {
-            match outcome? {
-                Step::Continue(value) => all.push(value),
-                Step::Break(value) => return Ok(ControlFlow::Break(value)),
-            }
-        }
-        Ok(ControlFlow::Continue(all))
+        // Without a deadline there is no "not yet".
+        all_until(|| stream.next_unless(ends, By::default()).unwrap_or(None))
     }
 
     /// See [`Pool::filter_map`].
@@ -204,6 +199,21 @@ impl<F: Copy> Call<'_, F> {
     }
 }
 
-fn ends<B, R>(outcome: &Result<Step<B, R>, TaskError>) -> bool {
+/// All results, or the first break or failure among what `next` gives.
+pub(crate) fn all_until<B, R>(
+    mut next: impl FnMut() -> Option<Result<Step<B, R>, TaskError>>,
+) -> Result<ControlFlow<B, Vec<R>>, TaskError> {
+    let mut all = Vec::new();
+    while let Some(outcome) = next() {
+        match outcome? {
+            Step::Continue(value) => all.push(value),
+            Step::Break(value) => return Ok(ControlFlow::Break(value)),
+        }
+    }
+    Ok(ControlFlow::Continue(all))
+}
+
+/// Whether a map that may break ends with this.
+pub(crate) fn ends<B, R>(outcome: &Result<Step<B, R>, TaskError>) -> bool {
     matches!(outcome, Ok(Step::Break(_)) | Err(_))
 }

@@ -370,7 +370,7 @@ pub use procession_pool::{
 };
 pub use procession_pool::{Event, Events, Progress};
 pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};
-pub use procession_pool::{Imap, ImapUnordered, Items, Step};
+pub use procession_pool::{Imap, ImapUnordered, Items, NotYet, Step};
 pub use procession_pool::{Output, OutputLine, OutputStream};
 pub use procession_pool::{Shared, SharedBytes};
 pub use procession_pool::{Transport, WorkerState, WorkerStats, WorkerTimes};

@@ -3,10 +3,13 @@
 //! Everything here is told under the driver's lock, so it must never block, and never keep more than a fixed number of
 //! notes for a reader that does not come.
 
+use std::sync::Arc;
+
 use procession_worker::handle::now_ns;
 
 use super::parts::Parts;
 use super::{Driver, Shared};
+use crate::cell::Cell;
 use crate::core::{JobId, Slot};
 use crate::events::Event;
 use crate::progress::Progress;
@@ -184,11 +187,25 @@ impl Shared {
 
     /// How many workers are at this job.
     pub(crate) fn running_of(&self, job: JobId) -> u64 {
+        self.running_where(|_, other| other == job)
+    }
+
+    /// How many workers are at a job with this cell.
+    pub(crate) fn running_of_cell(&self, cell: &Arc<Cell>) -> u64 {
+        self.running_where(|parts, job| {
+            let data = parts.known_job(job);
+            data.is_some_and(|data| Arc::ptr_eq(&data.cell, cell))
+        })
+    }
+
+    fn running_where(&self, mut counts: impl FnMut(&mut Parts, JobId) -> bool) -> u64 {
         let mut driver = self.lock();
         let slots = (0..driver.parts.seats.len()).map(|at| Slot(at as u32));
-        slots
-            .filter(|slot| driver.runs_in(*slot) == Some(job))
-            .count() as u64
+        let running = slots.filter(|slot| {
+            let job = driver.runs_in(*slot);
+            job.is_some_and(|job| counts(&mut driver.parts, job))
+        });
+        running.count() as u64
     }
 
     /// The pool has ended: nothing more will be told.

@@ -134,20 +134,52 @@ impl Shared {
         self.await_room(driver, load)
     }
 
+    /// As `lock_with_room`; none when there was no room by then.
+    pub(super) fn lock_with_room_by(
+        &self,
+        load: Load,
+        by: Option<u64>,
+    ) -> Option<MutexGuard<'_, Driver>> {
+        let driver = self.lock();
+        if driver.room.limit.is_none() {
+            return Some(driver);
+        }
+        self.await_room_by(driver, load, by)
+    }
+
     fn await_room<'a>(
+        &'a self,
+        driver: MutexGuard<'a, Driver>,
+        load: Load,
+    ) -> MutexGuard<'a, Driver> {
+        // Without a deadline there is room.
+        let with_room = self.await_room_by(driver, load, None);
+        with_room.unwrap_or_else(|| self.lock())
+    }
+
+    fn await_room_by<'a>(
         &'a self,
         mut driver: MutexGuard<'a, Driver>,
         load: Load,
-    ) -> MutexGuard<'a, Driver> {
+        by: Option<u64>,
+    ) -> Option<MutexGuard<'a, Driver>> {
         // A callback is let in: while it waits, no other callback runs, and one of them may be what makes room.
         while !self.callbacks.is_here() && !driver.has_room(load) {
             let cell = driver.ask_for_room(load);
             self.unlock(driver);
-            self.wait(&[&cell], None, None, None);
+            let told = self.wait(&[&cell], None, by, None);
             driver = self.lock();
+            if !told {
+                let asking = &mut driver.room.asking;
+                asking.retain(|other| !Arc::ptr_eq(&other.cell, &cell));
+                if !driver.has_room(load) {
+                    self.unlock(driver);
+                    return None;
+                }
+            }
         }
         driver.use_room(load);
-        driver
+        Some(driver)
     }
 
     /// As `submit`, unless it had to wait for room.

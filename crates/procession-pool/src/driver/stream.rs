@@ -9,26 +9,30 @@ use procession_task::descriptor::TaskRef;
 use procession_worker::TaskId;
 use procession_worker::handle::now_ns;
 
-use super::again::Again;
-use super::parts::{Payload, Segment};
-use super::room::Load;
+use super::parts::Payload;
+use super::room::{Load, NotTaken};
 use super::{Shared, Submission};
 use crate::cell::Cell;
-use crate::core::{Chunk, JobId, JobSpec, Refused, Terms};
+use crate::core::{Chunk, JobId, JobSpec, Terms};
+use crate::retry::RetryOptions;
+use crate::stream::Portion;
 
 /// Items of a stream on their way to the workers.
-pub(crate) struct Portion<'a> {
+pub(crate) struct Given<'a> {
     pub(crate) task: TaskRef,
-    pub(crate) segment: Segment,
+    /// Left empty when it is taken.
+    pub(crate) portion: &'a mut Portion,
     pub(crate) items: u32,
     /// The number of the first item in the stream, modulo 2^32.
     pub(crate) first: u32,
     pub(crate) chunk: Chunk,
     pub(crate) terms: Terms,
-    pub(crate) again: Option<Box<Again>>,
+    pub(crate) retry: &'a RetryOptions,
     pub(crate) cell: &'a Arc<Cell>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
+    /// Until when to wait for room.
+    pub(crate) by: Option<u64>,
 }
 
 /// What the scheduler says to a portion it took.
@@ -39,29 +43,38 @@ pub(crate) struct Taken {
 }
 
 impl Shared {
-    /// Hands the next items of a stream to the workers once there is room for them, and collects what there is.
-    pub(crate) fn give(&self, portion: Portion<'_>) -> Result<Taken, Refused> {
-        let mut driver = self.lock_with_room(Load::Job(portion.items));
-        let id = portion.id.unwrap_or(TaskId(driver.next_task));
+    /// Hands the next items of a stream to the workers once there is room for them, and collects what there is. They are
+    /// where they were when there was none in time.
+    pub(crate) fn give(self: &Arc<Self>, given: Given<'_>) -> Result<Taken, NotTaken> {
+        // Not under the lock: it may start the callbacks' thread.
+        let again = given.retry.again(0, self);
+        let load = Load::Job(given.items);
+        let mut driver = self
+            .lock_with_room_by(load, given.by)
+            .ok_or(NotTaken::Full)?;
+        let id = given.id.unwrap_or(TaskId(driver.next_task));
+        let segment = given.portion.take_segment();
         let mut submission = Submission {
-            task: portion.task,
-            payload: Payload::Many(vec![portion.segment]),
+            task: given.task,
+            payload: Payload::Many(vec![segment]),
             spec: JobSpec {
-                items: portion.items,
+                items: given.items,
                 open: false,
-                chunk: portion.chunk,
+                chunk: given.chunk,
                 stop_on_failure: false,
                 profile: 0,
-                terms: portion.terms,
+                terms: given.terms,
             },
-            cell: Arc::clone(portion.cell),
-            base: portion.first,
-            again: portion.again,
+            cell: Arc::clone(given.cell),
+            base: given.first,
+            again,
             waits: false,
         };
-        driver.submit(&mut submission, id)?;
+        driver
+            .submit(&mut submission, id)
+            .map_err(NotTaken::Refused)?;
         driver.collect_all(false, now_ns());
-        let profile = driver.profile(portion.task);
+        let profile = driver.profile(given.task);
         let worth_sending = driver.core.worth_sending(profile);
         self.unlock(driver);
         Ok(Taken { id, worth_sending })

@@ -25,6 +25,8 @@ pub(crate) struct Held<R> {
     yielded: u64,
     /// Items taken whose outcome is not there.
     missing: u64,
+    /// Items whose outcome is an error.
+    failed: u64,
 }
 
 impl<R> Held<R> {
@@ -35,6 +37,7 @@ impl<R> Held<R> {
             taken: 0,
             yielded: 0,
             missing: 0,
+            failed: 0,
         }
     }
 
@@ -58,6 +61,7 @@ impl<R> Held<R> {
 
     /// The outcome of an item.
     pub(crate) fn resolve(&mut self, item: u64, outcome: Result<R, TaskError>) {
+        let failed = u64::from(outcome.is_err());
         match self.order {
             Order::OfCompletion => self.outcomes.push_back(Some(outcome)),
             Order::OfInput => {
@@ -69,6 +73,7 @@ impl<R> Held<R> {
             }
         }
         self.missing = self.missing.saturating_sub(1);
+        self.failed += failed;
     }
 
     /// Gives every item without an outcome this one.
@@ -80,6 +85,7 @@ impl<R> Held<R> {
         for place in self.outcomes.iter_mut().filter(|place| place.is_none()) {
             *place = Some(Err(error.clone()));
         }
+        self.failed += self.missing;
         self.missing = 0;
     }
 
@@ -114,6 +120,12 @@ impl<R> Held<R> {
     pub(crate) fn yielded(&self) -> u64 {
         self.yielded
     }
+
+    /// Items with a value, items with an error, and items whose outcome is not there.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        let ended = self.taken.saturating_sub(self.missing);
+        (ended.saturating_sub(self.failed), self.failed, self.missing)
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +150,7 @@ mod tests {
         held.resolve(0, Ok(0));
         held.resolve(0, Ok(9));
         held.resolve(4, Ok(9));
+        assert_eq!(held.counts(), (4, 0, 0), "each once");
         assert_eq!(drain(&mut held), [0, 1, 2, 3]);
         assert!(held.is_complete());
     }
@@ -168,7 +181,9 @@ mod tests {
             let mut held = Held::new(order);
             held.take_in(3);
             held.resolve(1, Ok(1));
+            assert_eq!(held.counts(), (1, 0, 2));
             held.abandon(&TaskError::new(TaskErrorKind::Closed, "f"));
+            assert_eq!(held.counts(), (1, 2, 0));
             let outcomes: Vec<_> = std::iter::from_fn(|| held.next()).collect();
             assert_eq!(
                 outcomes.iter().filter(|outcome| outcome.is_err()).count(),

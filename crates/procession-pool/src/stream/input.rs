@@ -70,13 +70,13 @@ impl Portion {
         self.bytes.len()
     }
 
-    /// The items, for the workers.
-    pub(crate) fn into_segment(self) -> Segment {
+    /// Takes the items, for the workers.
+    pub(crate) fn take_segment(&mut self) -> Segment {
         Segment {
             first: 0,
-            bytes: Arc::new(self.bytes),
-            starts: self.starts,
-            mentions: self.mentions,
+            bytes: Arc::new(std::mem::take(&mut self.bytes)),
+            starts: std::mem::take(&mut self.starts),
+            mentions: self.mentions.take(),
         }
     }
 }

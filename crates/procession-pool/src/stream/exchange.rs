@@ -1,0 +1,191 @@
+//! What goes between a stream and the pool: portions of the input out, outcomes in, and the wait for news.
+//!
+//! The input, encoding and decoding are user code, which may block or panic: none of it must run while a lock is held.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use procession_worker::TaskError;
+use procession_worker::handle::{Replies, now_ns};
+use serde::de::DeserializeOwned;
+
+use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Portion, Stream};
+use crate::broadcast::with_mentions;
+use crate::call::forked;
+use crate::cell::Arrived;
+use crate::driver::NotTaken;
+use crate::driver::stream::Given;
+use crate::map::complete;
+use crate::not_yet::NotYet;
+use crate::options::nanos;
+use crate::result::{after, decode_result, failure_error};
+
+impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
+    /// Reads a portion of the input, if there is room, and hands it out; false when nothing was read, or a full pool had no
+    /// room for it by then.
+    pub(super) fn fill(&mut self, by: Option<u64>) -> bool {
+        if let Some((portion, first)) = self.unsent.take() {
+            return self.give(portion, first, by);
+        }
+        let most = self.flow.next_portion(self.held.under_way());
+        let Some(input) = self.input.as_mut().filter(|_| most > 0) else {
+            return false;
+        };
+        let mut portion = Portion::new();
+        let begun = now_ns();
+        // The input is not used again after a panic.
+        let read = catch_unwind(AssertUnwindSafe(|| input.fill(&mut portion, most)));
+        self.flow
+            .read(portion.items(), now_ns().saturating_sub(begun));
+        let spent = if read.is_err() || portion.ended {
+            self.input.take()
+        } else {
+            None
+        };
+        self.panic = read.err();
+        let refused = portion.refused.take();
+        let first = self.held.take_in(portion.items());
+        if let Some(error) = refused {
+            let item = self.held.take_in(1);
+            self.resolve_error(item, error);
+        }
+        let given = portion.items() == 0 || self.give(portion, first, by);
+        // Last: it is user code, and everything is in order now.
+        drop(spent);
+        given
+    }
+
+    /// Hands a portion to the workers, or runs it here; false when it has to wait for room.
+    fn give(&mut self, mut portion: Portion, first: u64, by: Option<u64>) -> bool {
+        let mut terms = self.terms;
+        if let Some(wait) = self.wait {
+            terms.start_by = now_ns().saturating_add(nanos(wait));
+        }
+        terms.sticky = terms.sticky.map(|sticky| sticky.beginning_with(first));
+        let (items, bytes) = (portion.items(), portion.bytes());
+        let refusal = match &self.place {
+            Some((task, Place::Here(phase))) => {
+                let segment = portion.take_segment();
+                let limits = self.source.limits();
+                let run = || {
+                    self.retry
+                        .run_here(0, phase, *task, &segment.bytes, &limits)
+                };
+                let ran = with_mentions(&segment.mentions, run);
+                let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
+                match outcome {
+                    Ok(value) => self.resolve_value(first, value),
+                    Err(e) => self.resolve_error(first, e),
+                }
+                return true;
+            }
+            Some((task, Place::Workers(shared))) if shared.is_ours() => {
+                let given = shared.give(Given {
+                    task: *task,
+                    portion: &mut portion,
+                    items,
+                    first: first as u32,
+                    chunk: self.flow.chunk(),
+                    terms,
+                    retry: &self.retry,
+                    cell: &self.source.cell,
+                    id: self.source.id,
+                    by,
+                });
+                match given {
+                    Ok(taken) => {
+                        self.source.id = Some(taken.id);
+                        self.flow.learn(taken.worth_sending, items, bytes);
+                        return true;
+                    }
+                    Err(NotTaken::Full) => {
+                        self.unsent = Some((portion, first));
+                        return false;
+                    }
+                    Err(NotTaken::Refused(refused)) => shared.refusal(refused, self.source.name),
+                }
+            }
+            Some((_, Place::Workers(_))) | None => forked(self.source.name),
+        };
+        for item in first..first + u64::from(items) {
+            self.resolve_error(item, refusal.clone());
+        }
+        true
+    }
+
+    fn resolve_value(&mut self, item: u64, value: R) {
+        if let Some(described) = &self.source.described {
+            described.forget(item);
+        }
+        self.held.resolve(item, Ok(value));
+    }
+
+    fn resolve_error(&mut self, item: u64, error: TaskError) {
+        let error = complete(error, item as usize, &self.source);
+        if let Some(described) = &self.source.described {
+            described.forget(item);
+        }
+        self.held.resolve(item, Err(error));
+    }
+
+    /// Takes and decodes what has arrived.
+    pub(super) fn collect(&mut self) {
+        if !self.source.cell.is_done() {
+            return;
+        }
+        let Arrived {
+            runs,
+            frames,
+            failed,
+        } = self.source.cell.take_arrived(Arrived::default());
+        let mut replies = Replies::new(&frames);
+        for (first, count) in runs {
+            let first = self.held.number(first);
+            for (item, (ok, payload)) in (first..first + u64::from(count)).zip(&mut replies) {
+                let outcome = if ok {
+                    decode_result(payload, &self.source)
+                } else {
+                    Err(failure_error(self.source.name, payload))
+                };
+                match outcome {
+                    Ok(value) => self.resolve_value(item, value),
+                    Err(e) => self.resolve_error(item, e),
+                }
+            }
+        }
+        for (item, error) in failed {
+            let item = self.held.number(item);
+            self.resolve_error(item, error);
+        }
+    }
+
+    /// Waits until something has arrived.
+    pub(super) fn wait(&mut self, by: By) -> Result<(), NotYet> {
+        let shared = match &self.source.shared {
+            Some(shared) if shared.is_ours() => shared,
+            // Nothing moves in a forked copy.
+            Some(_) | None => {
+                self.held.abandon(&forked(self.source.name));
+                return Ok(());
+            }
+        };
+        let cells = [&*self.source.cell];
+        let mut pause = FIRST_LOOK;
+        while self.flow.sends_chunks() {
+            let look = [after(pause), by.outcome].into_iter().flatten().min();
+            if shared.wait(&cells, None, look, None) {
+                shared.settle(by.lines);
+                return Ok(());
+            }
+            if by.outcome.is_some_and(|at| now_ns() >= at) {
+                return Err(NotYet);
+            }
+            pause = (pause * 2).min(LATER_LOOK);
+        }
+        if shared.wait(&cells, None, by.outcome, None) {
+            shared.settle(by.lines);
+            Ok(())
+        } else {
+            Err(NotYet)
+        }
+    }
+}
