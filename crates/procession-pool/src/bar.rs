@@ -33,7 +33,7 @@ impl Progress {
 impl<'p, F: Copy> Call<'p, F> {
     /// As [`Call::on_progress`], shown on a bar: see [`Progress::show`]. With the feature `indicatif`.
     ///
-    /// The bar is left as it is at the end, full: finish it as you like.
+    /// The bar is left as it is at the end, full: finish it as you like. It is for every verb that `on_progress` is for.
     ///
     /// ```
     /// # procession_worker::init();
@@ -45,9 +45,22 @@ impl<'p, F: Copy> Call<'p, F> {
     /// assert_eq!(squares.len(), 100);
     /// assert_eq!((bar.position(), bar.length()), (100, Some(100)));
     /// bar.finish();
+    ///
+    /// let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    /// for square in pool.call(|n: u64| n * n).progress_bar(&bar).imap(0..7) {
+    ///     square?;
+    /// }
+    /// assert_eq!(bar.position(), 7);
+    /// let handle = pool.call(|n: u64| n * n).progress_bar(&bar).map_async(0..9);
+    /// pool.close();
+    /// pool.join()?; // after the end was told
+    /// assert_eq!((bar.position(), handle.get()?.len()), (9, 9));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn progress_bar(self, bar: &ProgressBar) -> CallProgress<'p, F, impl FnMut(Progress)> {
+    pub fn progress_bar(
+        self,
+        bar: &ProgressBar,
+    ) -> CallProgress<'p, F, impl FnMut(Progress) + Send + 'static> {
         let bar = bar.clone();
         self.on_progress(move |progress| progress.show(&bar))
     }

@@ -14,6 +14,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, reply_frame};
 
 use crate::callbacks::Callback;
+use crate::progress::later::Tally;
 use crate::retry::Predicate;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
 
@@ -127,6 +128,8 @@ struct Sleepers {
 pub(crate) enum Hook {
     /// A callback is due.
     Callback(Callback),
+    /// Something is due on the callbacks' thread that does not read the outcome.
+    Due(Callback),
     /// One of many handles has arrived: its index is noted, then the signal is set.
     Arrival {
         index: usize,
@@ -138,7 +141,7 @@ pub(crate) enum Hook {
 impl Hook {
     fn fire(self, cell: &Arc<Cell>, wakes: &mut Wakes) {
         match self {
-            Hook::Callback(callback) => callback.due(Arc::clone(cell)),
+            Hook::Callback(callback) | Hook::Due(callback) => callback.due(Arc::clone(cell)),
             Hook::Arrival {
                 index,
                 note,
@@ -161,6 +164,8 @@ pub(crate) struct Cell {
     cancelled: AtomicBool,
     /// Of a stream: done whenever something has arrived.
     stream: bool,
+    /// Of a map whose items are counted as they arrive.
+    tally: Option<Arc<Tally>>,
     inner: Mutex<Inner>,
 }
 
@@ -171,6 +176,14 @@ impl Cell {
 
     pub(crate) fn pending_map() -> Cell {
         Cell::with(false, Outcome::Many(Arrived::default()))
+    }
+
+    /// A map whose items are counted as they arrive.
+    pub(crate) fn pending_map_counted(tally: Arc<Tally>) -> Cell {
+        Cell {
+            tally: Some(tally),
+            ..Cell::pending_map()
+        }
     }
 
     /// For items that come one after another without end: "done" means that something is there to be taken, and
@@ -196,6 +209,7 @@ impl Cell {
             copies: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
             stream: false,
+            tally: None,
             inner: Mutex::new(inner),
         }
     }
@@ -229,6 +243,9 @@ impl Cell {
 
     /// Adds the reply frames of `count` items from `first` on.
     pub(crate) fn add_run(&self, first: u32, count: u32, frames: &[u8]) -> Told {
+        if let Some(tally) = &self.tally {
+            tally.add_run(frames);
+        }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {
             arrived.runs.push((first, count));
@@ -243,6 +260,9 @@ impl Cell {
     }
 
     pub(crate) fn add_failure(&self, item: u32, error: TaskError) -> Told {
+        if let Some(tally) = &self.tally {
+            tally.add_failure();
+        }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {
             arrived.failed.push((item, error));

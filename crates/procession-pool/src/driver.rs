@@ -27,6 +27,7 @@ mod shutdown;
 mod starts;
 mod story;
 pub(crate) mod stream;
+mod tellings;
 mod trace;
 mod wait;
 
@@ -55,6 +56,7 @@ use parts::{JobData, Mentioning, Parts, Payload, Segment};
 pub(crate) use patience::Patience;
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
+use tellings::Tellings;
 
 /// Calls expected to be shorter than this may be published a few at a time.
 const HOLD_BELOW_NS: u64 = 5_000;
@@ -94,6 +96,7 @@ pub(crate) struct Driver {
     pub(crate) parts: Parts,
     room: Room,
     listeners: Listeners,
+    tellings: Tellings,
     /// The thread that drains the links: it polls or sleeps on them.
     drainer: Option<usize>,
     /// The drainer sleeps, so whoever changes something wakes it.
@@ -167,6 +170,7 @@ impl Shared {
             parts,
             room,
             listeners: Listeners::default(),
+            tellings: Tellings::default(),
             drainer: None,
             sleeping: false,
             away: false,

@@ -205,6 +205,7 @@ pub use not_yet::NotYet;
 pub use output::OutputLine;
 pub use pool::Pool;
 pub use progress::Progress;
+pub use progress::telling::Telling;
 pub use result::AsyncResult;
 pub use stats::{
     PoolStats, RunningTask, SlowTask, Transport, WorkerState, WorkerStats, WorkerTimes,

@@ -1,5 +1,10 @@
 //! How far something is, as five counts. It must never be a list: whoever looks seldom sees as much as who looks often.
 
+pub(crate) mod later;
+pub(crate) mod telling;
+
+use procession_worker::handle::now_ns;
+
 /// Nanoseconds between two tellings at least.
 pub(crate) const INTERVAL: u64 = 50_000_000;
 
@@ -37,5 +42,47 @@ impl Progress {
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.done + self.failed
+    }
+}
+
+/// Who is told, and not before when.
+pub(crate) struct Teller<P> {
+    progress: P,
+    next: u64,
+}
+
+impl<P: FnMut(Progress)> Teller<P> {
+    pub(crate) fn new(progress: P) -> Teller<P> {
+        Teller {
+            progress,
+            next: now_ns().saturating_add(INTERVAL),
+        }
+    }
+
+    /// When it is time to look again.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Tells what `see` sees, if it is time to.
+    pub(crate) fn look(&mut self, see: impl FnOnce() -> Progress) {
+        let now = now_ns();
+        if now >= self.next {
+            // Also before, for when it panics.
+            self.next = now.saturating_add(INTERVAL);
+            (self.progress)(see());
+            self.next = now_ns().saturating_add(INTERVAL);
+        }
+    }
+
+    /// Tells of the end, where so many of all items have a value: whatever has none has failed.
+    pub(crate) fn end(mut self, done: u64, total: u64) {
+        (self.progress)(Progress {
+            done,
+            failed: total.saturating_sub(done),
+            running: 0,
+            queued: 0,
+            total,
+        });
     }
 }

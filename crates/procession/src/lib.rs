@@ -281,7 +281,7 @@
 //!
 //! **Seeing what happens.** [`Pool::stats`] is a picture: counts, how long items waited and ran, the slowest, what each
 //! worker is at and what its time went into. [`Pool::events`] is a stream of births, deaths and counts,
-//! [`Call::on_progress`] tells how far one map is, and [`Call::describe_args`] makes errors tell the arguments. Features draw
+//! [`Call::on_progress`] tells how far one map of any verb is, and [`Call::describe_args`] makes errors tell the arguments. Features draw
 //! bars and emit spans and events for `tracing`.
 //! ```
 //! # procession::init();
@@ -368,7 +368,7 @@ pub use procession_worker::{active_children, current_process, parent_process};
 pub use procession_pool::{
     AsyncResult, Call, CallProgress, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
 };
-pub use procession_pool::{Event, Events, Progress};
+pub use procession_pool::{Event, Events, Progress, Telling};
 pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};
 pub use procession_pool::{Imap, ImapUnordered, Items, NotYet, Step};
 pub use procession_pool::{Output, OutputLine, OutputStream};

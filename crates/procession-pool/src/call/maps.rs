@@ -51,7 +51,7 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
         F::Output: DeserializeOwned + 'static,
     {
-        let mut map = self.start_map(items, Failing::Stops, |_| ())?;
+        let mut map = self.start_map(items, Failing::Stops, Cell::pending_map(), |_| ())?;
         let mut collector = Collector::new();
         map.finish(&mut collector);
         collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
@@ -76,32 +76,8 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
         F::Output: DeserializeOwned + Send + 'static,
     {
-        let mut map = match self.start_map(items, Failing::Stops, |_| ()) {
-            Ok(map) => map,
-            Err(e) => {
-                let source = Source::ready(Err(e.clone()), std::any::type_name::<F>());
-                let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
-                return AsyncResult::new(source, read, |_| false);
-            }
-        };
-        let source = map.source.clone();
-        let (items, refused) = (map.encoder.read, map.encoder.take_refused());
-        let failed = !refused.is_empty();
-        let read = Reader::Map(Arc::new(move |source: &Source| {
-            if source.cell.is_cancelled() {
-                let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
-                return Err(source.id.map_or(error.clone(), |id| error.with_id(id)));
-            }
-            let mut collector = Collector::new();
-            collector.collect(source);
-            collector.all(items, refused.clone(), source)
-        }));
-        let check = if failed {
-            |_: &Source| false
-        } else {
-            |source: &Source| !source.cell.is_cancelled() && !source.cell.has_failed()
-        };
-        AsyncResult::new(source, read, check)
+        let map = self.start_map(items, Failing::Stops, Cell::pending_map(), |_| ());
+        handle_of(map, std::any::type_name::<F>())
     }
 
     /// See [`Pool::try_map`](crate::Pool::try_map).
@@ -119,6 +95,7 @@ impl<F: Copy> Call<'_, F> {
         match self.start_map(
             items.by_ref().map(|item| (item,)),
             Failing::IsItsOwn,
+            Cell::pending_map(),
             |_| (),
         ) {
             Ok(mut map) => {
@@ -133,11 +110,12 @@ impl<F: Copy> Call<'_, F> {
         }
     }
 
-    /// Encodes every item and hands them to the workers portion by portion; `seen` after each.
+    /// Encodes every item and hands them to the workers portion by portion, for outcomes in `cell`; `seen` after each.
     pub(super) fn start_map<Args, I, U>(
         &self,
         items: I,
         failing: Failing,
+        cell: impl Into<Arc<Cell>>,
         mut seen: impl FnMut(&Map) -> U,
     ) -> Result<Map, TaskError>
     where
@@ -157,8 +135,17 @@ impl<F: Copy> Call<'_, F> {
         let encoder = Encoder::new(task.name(), self.pool.encoding()).describing(described.clone());
         let stop_on_failure = failing == Failing::Stops;
         let Some(shared) = &self.pool.shared else {
-            let mut map = self.map_inline(task, items, encoder, stop_on_failure);
-            map.source.described = described;
+            let mut map = Map {
+                source: Source {
+                    cell: cell.into(),
+                    max_frame: self.pool.max_frame,
+                    described,
+                    ..Source::ready(Ok(Raw::new(&[])), task.name())
+                },
+                open: None,
+                encoder,
+            };
+            self.run_map_inline(&mut map, task, items, failing, seen);
             return Ok(map);
         };
         let mut terms = self.terms(task.name())?;
@@ -181,7 +168,7 @@ impl<F: Copy> Call<'_, F> {
             task,
             payload: Payload::Many(Vec::new()),
             spec,
-            cell: Arc::new(Cell::pending_map()),
+            cell: cell.into(),
             base: 0,
             again: None,
             // Not before the input has ended, which may take its time.
@@ -220,56 +207,77 @@ impl<F: Copy> Call<'_, F> {
         Ok(map)
     }
 
-    fn map_inline<Args, I>(
+    /// Runs each item as it is read; `seen` after each.
+    fn run_map_inline<Args, I, U>(
         &self,
+        map: &mut Map,
         task: TaskRef,
         items: I,
-        mut encoder: Encoder,
-        stop_on_failure: bool,
-    ) -> Map
-    where
+        failing: Failing,
+        mut seen: impl FnMut(&Map) -> U,
+    ) where
         F: Task<Args>,
         Args: Arguments,
         I: IntoIterator<Item = Args>,
     {
-        let cell = Cell::pending_map();
+        let cell = Arc::clone(&map.source.cell);
         let mut done = 0;
         for args in items {
-            encoder.push(&args);
-            let (segment, count) = encoder.take();
+            map.encoder.push(&args);
+            let (segment, count) = map.encoder.take();
+            let mut failed = count == 0;
             if count == 1 {
                 let source = self.run_inline(task, &segment.bytes, &segment.mentions);
-                let failed = source.cell.read(Result::is_err).unwrap_or(true);
                 match source.cell.take() {
                     Some(Ok(raw)) => cell.add_value(done, raw.bytes()),
                     Some(Err(e)) => {
+                        failed = true;
                         let _ = cell.add_failure(done, e);
                     }
                     None => {}
                 }
                 done += 1;
-                if failed && stop_on_failure {
-                    break;
-                }
-            } else if stop_on_failure {
+            }
+            seen(map);
+            if failed && failing == Failing::Stops {
                 break;
             }
         }
-        let cell = Arc::new(cell);
         cell.finish(&mut Default::default());
-        let source = Source {
-            cell,
-            ..Source::ready(Ok(Raw::new(&[])), task.name())
-        };
-        Map {
-            source: Source {
-                max_frame: self.pool.max_frame,
-                ..source
-            },
-            open: None,
-            encoder,
-        }
     }
+}
+
+/// The handle of a map that was started, or was not.
+pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
+    map: Result<Map, TaskError>,
+    name: &'static str,
+) -> AsyncResult<Vec<R>> {
+    let mut map = match map {
+        Ok(map) => map,
+        Err(e) => {
+            let source = Source::ready(Err(e.clone()), name);
+            let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
+            return AsyncResult::new(source, read, |_| false);
+        }
+    };
+    let source = map.source.clone();
+    let (items, refused) = (map.encoder.read, map.encoder.take_refused());
+    let failed = !refused.is_empty();
+    let read = Reader::Map(Arc::new(move |source: &Source| {
+        if source.cell.is_cancelled() {
+            let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
+            return Err(source.id.map_or(error.clone(), |id| error.with_id(id)));
+        }
+        let mut collector = Collector::new();
+        collector.collect(source);
+        collector.all(items, refused.clone(), source)
+    }));
+    let check = if failed {
+        |_: &Source| false
+    } else {
+        |source: &Source| !source.cell.is_cancelled() && !source.cell.has_failed()
+    };
+    AsyncResult::new(source, read, check)
 }
 
 /// What a failing item does to its map.
@@ -319,6 +327,7 @@ impl Map {
         while !shared.wait(&[&self.source.cell], self.source.job, Some(next), None) {
             next = look(self);
         }
+        shared.settle(None);
     }
 
     /// How many of its items run.

@@ -1,28 +1,37 @@
 //! Maps that tell how far they are, on the thread that waits for them. It must never tell more often than
 //! [`INTERVAL`](crate::progress::INTERVAL) allows, but for the last time.
 
+mod later;
+mod lazy;
+
 use std::fmt;
 
 use procession_task::task::{Arguments, Task};
 use procession_worker::TaskError;
-use procession_worker::handle::now_ns;
 use serde::de::DeserializeOwned;
 
 use super::Call;
 use super::maps::{Failing, Map};
+use crate::cell::Cell;
 use crate::map::Collector;
-use crate::progress::{INTERVAL, Progress};
+use crate::progress::{Progress, Teller};
 
 impl<'p, F: Copy> Call<'p, F> {
-    /// Tells how far the map is, at most twenty times a second and once at its end. It comes last, before the verb: `map`,
-    /// `starmap` or `try_map`.
+    /// Tells how far a map is, at most twenty times a second and once at its end. It comes last, before the verb: any of
+    /// those that take many items.
     ///
-    /// * Where: on the thread that called the verb, with no lock held, between reading the input and decoding results. So
-    ///   it may do anything, and the map waits for it; the workers go on.
+    /// * Where: with no lock held, so it may do anything. For `map`, `starmap`, `try_map`, `filter_map`, `flat_map`,
+    ///   `map_until` and the searches: on the thread that called the verb, which waits for it; the workers go on. For
+    ///   `imap` and `imap_unordered`: on the thread that calls [`next`](Iterator::next), inside that call, see
+    ///   [`Telling`](crate::Telling). For `map_async` and `starmap_async`: on the thread of the pool's
+    ///   [callbacks](Call::on_complete), whether somebody waits for the handle or not, so it is to be `Send + 'static` there.
+    ///   In an inline pool always on the calling thread.
     /// * The last time, just before the verb returns, [`done`](Progress::done) and [`failed`](Progress::failed) together are
-    ///   [`total`](Progress::total), which is the number of items read: also when the map fails, when it has no items, and
-    ///   in an inline pool, which tells only then. A call with an option without meaning tells nothing.
-    /// * When it panics, the map ends as when its input panics: what was handed in runs, the pool serves on.
+    ///   [`total`](Progress::total), which is the number of items read: also when the map fails, stops early or has no
+    ///   items. Of a handle it comes after its outcome, and before [`Pool::join`](crate::Pool::join) returns. A map that is
+    ///   refused as a whole, by a closed pool or for an option without meaning, tells nothing.
+    /// * When it panics, the map ends as when its input panics: what was handed in runs, the pool serves on. On the
+    ///   callbacks' thread that is the panic of a callback: it is counted, and this function is not called again.
     /// * A map without it pays nothing.
     ///
     /// ```
@@ -37,6 +46,13 @@ impl<'p, F: Copy> Call<'p, F> {
     /// let halves = pool.call(|n: u64| 100 / n).on_progress(|p| last = p).try_map([5, 0, 2]);
     /// assert!(halves[1].is_err());
     /// assert_eq!((last.done, last.failed, last.total), (2, 1, 3));
+    ///
+    /// // Of a handle, while something else is done.
+    /// let (report, reports) = std::sync::mpsc::channel();
+    /// let handle = pool.call(|n: u64| n * n).on_progress(move |p| report.send(p).unwrap()).map_async(1..=100);
+    /// assert_eq!(handle.get()?.len(), 100);
+    /// let last = reports.iter().last().expect("the end is told");
+    /// assert_eq!((last.done, last.total), (100, 100));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_progress<P: FnMut(Progress)>(self, progress: P) -> CallProgress<'p, F, P> {
@@ -133,58 +149,30 @@ where
     I: IntoIterator<Item = Args>,
     F::Output: DeserializeOwned + 'static,
 {
-    let mut teller = Teller {
-        progress,
-        collector: Collector::new(),
-        next: now_ns().saturating_add(INTERVAL),
+    let (mut teller, mut collector) = (Teller::new(progress), Collector::new());
+    let mut look = |map: &Map| {
+        teller.look(|| seen(map, &mut collector));
+        teller.next()
     };
-    let mut map = call.start_map(items, failing, |map| teller.look(map))?;
-    map.wait(|map| teller.look(map));
-    teller.end(&mut map);
-    Ok((map, teller.collector))
+    let mut map = call.start_map(items, failing, Cell::pending_map(), &mut look)?;
+    map.wait(&mut look);
+    collector.collect(&map.source);
+    teller.end(collector.counts().0, map.encoder.read as u64);
+    Ok((map, collector))
 }
 
-/// Who tells, and what there is to be told.
-struct Teller<P, R> {
-    progress: P,
-    collector: Collector<R>,
-    /// Not before.
-    next: u64,
-}
-
-impl<P: FnMut(Progress), R: DeserializeOwned> Teller<P, R> {
-    /// Tells how far the map is, if it is time to; says when it will be.
-    fn look(&mut self, map: &Map) -> u64 {
-        let now = now_ns();
-        if now >= self.next {
-            self.collector.collect(&map.source);
-            let (done, failed) = self.collector.counts();
-            let total = map.encoder.read as u64;
-            let open = total.saturating_sub(done + failed);
-            let running = map.running().min(open);
-            (self.progress)(Progress {
-                done,
-                failed,
-                running,
-                queued: open - running,
-                total,
-            });
-            self.next = now_ns().saturating_add(INTERVAL);
-        }
-        self.next
-    }
-
-    /// Tells of the end: whatever has no value has failed.
-    fn end(&mut self, map: &mut Map) {
-        self.collector.collect(&map.source);
-        let total = map.encoder.read as u64;
-        let done = self.collector.counts().0;
-        (self.progress)(Progress {
-            done,
-            failed: total.saturating_sub(done),
-            running: 0,
-            queued: 0,
-            total,
-        });
+/// How far a map is.
+fn seen<R: DeserializeOwned>(map: &Map, collector: &mut Collector<R>) -> Progress {
+    collector.collect(&map.source);
+    let (done, failed) = collector.counts();
+    let total = map.encoder.read as u64;
+    let open = total.saturating_sub(done + failed);
+    let running = map.running().min(open);
+    Progress {
+        done,
+        failed,
+        running,
+        queued: open - running,
+        total,
     }
 }

@@ -146,6 +146,7 @@ impl Driver {
         self.timer(now);
         self.kill_overdue(now);
         self.pace_output(shared, now);
+        self.tell_due(now);
     }
 
     /// Asks every busy worker whose bell has rung, or was asked for by somebody who has gone, for the next one.
@@ -248,6 +249,8 @@ impl Driver {
     fn next_look(&self) -> Option<u64> {
         let kills = self.parts.seats.iter().filter_map(|seat| seat.kill_at);
         let output = self.output.as_ref().and_then(|output| output.next_look());
-        kills.chain(self.core.next_timer()).chain(output).min()
+        let told = self.tellings.next();
+        let others = self.core.next_timer().into_iter().chain(output).chain(told);
+        kills.chain(others).min()
     }
 }
