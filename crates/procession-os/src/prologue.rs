@@ -208,6 +208,18 @@ pub fn set_name(name: &str) -> Result<()> {
     rustix::thread::set_name(&name).context(|| "cannot set the process name (prctl)")
 }
 
+/// Has the C library write its stdout line by line, as it does for a terminal. For a pipe it would keep lines until it has
+/// some kilobytes of them, or the process ends. False when it refuses; Rust's stdout goes line by line in any case.
+///
+/// Hazard: only before any code of the user's runs, which may be using that stream.
+///
+/// ```
+/// assert!(procession_os::prologue::line_buffer_stdout());
+/// ```
+pub fn line_buffer_stdout() -> bool {
+    sys::line_buffer_stdout()
+}
+
 /// Sets the soft limit for core files to 0; the hard one stays, so the user's code can allow them again.
 ///
 /// A core handler (`|` in `core_pattern`) is run all the same.

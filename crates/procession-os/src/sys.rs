@@ -6,7 +6,7 @@
 //! from whoever owns them, which is why its only caller is the prologue of a fresh process.
 #![expect(
     unsafe_code,
-    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals, System V segments"
+    reason = "the kernel calls rustix does not offer: signal masks and dispositions, close_range, PIDFD_GET_INFO, group signals, System V segments; and C's stdout"
 )]
 
 use std::ffi::c_void;
@@ -142,6 +142,23 @@ pub(crate) fn close_raw(fd: i32) {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: takes no memory and does not return.
     unsafe { libc::_exit(code) }
+}
+
+unsafe extern "C" {
+    /// The C library's own stream for descriptor 1.
+    #[link_name = "stdout"]
+    static C_STDOUT: *mut libc::FILE;
+}
+
+/// Has C's stdout write each line as it ends, whatever the descriptor is; false when it will not.
+pub(crate) fn line_buffer_stdout() -> bool {
+    // SAFETY: the C library has set its variable before the first constructor runs, and the caller's law is that no user
+    // code has run in this process that could be changing it meanwhile.
+    let stream = unsafe { C_STDOUT };
+    // SAFETY: the stream is the C library's own, open and never freed. No buffer is handed over (null), so none has to
+    // outlive the call, and the call takes the stream's lock.
+    let result = unsafe { libc::setvbuf(stream, std::ptr::null_mut(), libc::_IOLBF, 0) };
+    result == 0
 }
 
 /// Removes a variable from the environment.

@@ -68,7 +68,7 @@ impl PoolBuilder {
     ///   them, and `apply`, `get`, `wait` and the maps return after them, unless a callback holds them up for longer than a
     ///   second. A future, `ready` and the lazy maps do not wait for them. [`join`](crate::Pool::join) returns after the last one.
     /// * That holds for whole lines of the task's own process, written by the time it returns. Rust's stdout is flushed for
-    ///   it; a C library's `printf` keeps back several KiB in a pipe unless it is told to flush.
+    ///   it, and C's, which would keep back several KiB in a pipe, is told to write each line as it ends.
     /// * A line is a line when its end is there, or when its worker has ended. One longer than 16 KiB comes in pieces.
     /// * Workers that write faster than the lines are taken wait, as they would for a slow terminal. When none has been
     ///   taken for a second, what comes is dropped and [counted](OutputLine::dropped) instead: at most 16 MiB are kept.

@@ -74,6 +74,7 @@ pub(crate) fn run(pooled: Pooled) -> ! {
         prologue::exit_now(EXIT_PROTOCOL);
     };
     layout.set(link::BOOTED_NS, monotonic_ns());
+    said::open_stdout(&layout);
     said::open_logs(&layout, &control);
     let control = Control::new(control, layout.clone());
     let started = hold::hold(&held, &layout).and_then(|()| {

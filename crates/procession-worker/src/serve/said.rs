@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use procession_os::hold::resident_memory;
+use procession_os::prologue;
 use procession_os::socket::Socket;
 
 #[cfg(feature = "log")]
@@ -45,6 +46,14 @@ impl Said {
         if self.memory {
             layout.set(link::MEMORY, resident_memory().unwrap_or(0));
         }
+    }
+}
+
+/// Sees to it that what C code prints is there when its item is over, if the parent wants it; before any user code runs.
+pub(super) fn open_stdout(layout: &Layout) {
+    if layout.get(link::WANTED) & link::OUTPUT_CAPTURED != 0 {
+        // A C library that refuses keeps its lines longer: no reason to fail.
+        let _ = prologue::line_buffer_stdout();
     }
 }
 
