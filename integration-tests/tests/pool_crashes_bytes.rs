@@ -143,7 +143,7 @@ fn a_panic_while_decoding_leaves_its_worker_and_an_abort_does_not() {
     });
 }
 
-/// CR08
+/// CR08, FAULTS 42
 #[test]
 fn a_result_that_cannot_be_encoded_leaves_its_worker_and_an_abort_does_not() {
     scene(|| {

@@ -194,6 +194,37 @@ fn result_whose_drop_panics_is_delivered() {
     });
 }
 
+/// FAULTS 41: an argument is the function's own, so its drop is a part of the call: an error of that item, in a worker that
+/// lives; one that the function gives back is not dropped there.
+#[test]
+fn argument_whose_drop_panics_is_the_error_of_its_call() {
+    scene(|| {
+        let pool = warm(1);
+        let before = pool.worker_pids();
+        let keep = |bomb: Bomb| bomb.0;
+        let error = error_of(pool.apply(keep, (Bomb(5),)), TaskErrorKind::Panicked);
+        assert_eq!(error.panic().map(|panic| panic.message()), Some("boom"));
+        let each = pool.try_map(
+            |bomb: Bomb| match bomb.0 {
+                3 => 3,
+                n => {
+                    std::mem::forget(bomb);
+                    n
+                }
+            },
+            (0..6).map(Bomb),
+        );
+        for (item, outcome) in each.into_iter().enumerate() {
+            match item {
+                3 => drop(error_of(outcome, TaskErrorKind::Panicked)),
+                _ => assert_eq!(outcome.unwrap() as usize, item),
+            }
+        }
+        assert_eq!(pool.worker_pids(), before, "it serves on");
+        finish(pool);
+    });
+}
+
 /// FAULTS 44
 #[test]
 fn thread_that_outlives_its_task_may_panic_and_its_abort_costs_the_task_that_runs_then() {

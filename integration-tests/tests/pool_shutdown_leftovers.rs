@@ -99,7 +99,7 @@ fn a_worker_that_crashes_while_the_pool_closes_fails_its_task_only() {
     before.assert_nothing_left();
 }
 
-/// SH15: killed from outside at any moment of the shutdown.
+/// SH15, FAULTS 111: killed from outside at any moment of the shutdown, replies that are there included.
 #[test]
 fn workers_killed_while_the_pool_closes() {
     let _alone = alone(120);

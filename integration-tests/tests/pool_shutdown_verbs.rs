@@ -147,6 +147,30 @@ fn join_with_a_time_limit_leaves_the_pool_as_it_is() {
     before.assert_nothing_left();
 }
 
+/// FAULTS 113: a stopped worker does not end in good order, and joining says so; SIGKILL ends it all the same.
+#[test]
+fn join_with_a_time_limit_returns_while_a_worker_is_stopped() {
+    let _alone = alone(120);
+    let before = settled();
+    let pool = Pool::new(1).unwrap();
+    let pid = pool.apply(std::process::id, ()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let waits = pool.apply_async(double, (21,));
+    pool.close();
+    let limit = Duration::from_millis(100);
+    let start = Instant::now();
+    assert!(!pool.join_timeout(limit).unwrap());
+    assert!(start.elapsed() >= limit);
+    assert!(!pool.join_timeout(Duration::ZERO).unwrap());
+    assert!(!waits.ready());
+    pool.terminate();
+    pool.join().unwrap();
+    assert_eq!(kind_of(waits), TaskErrorKind::Terminated);
+    drop(pool);
+    before.assert_nothing_left();
+}
+
 /// SH06, FAULTS 102
 #[test]
 fn each_of_them_twice_and_in_any_order() {

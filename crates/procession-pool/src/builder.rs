@@ -236,12 +236,15 @@ impl PoolBuilder {
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
+        // A second from SIGKILL.
+        let patience = self.times.patience();
+        config.undying = config.undying.saturating_add(patience.term);
         let plan = Plan {
             workers,
             config,
             room: Room::new(self.max_queued),
             sink: self.output.sink(),
-            patience: self.times.patience(),
+            patience,
             largest: self.life.largest(),
             exits,
         };

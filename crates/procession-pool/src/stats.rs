@@ -73,6 +73,10 @@ pub struct PoolStats {
     pub restarts: u64,
     /// Workers stopped because they had served long enough, and replaced by others.
     pub recycled: u64,
+    /// Workers that were sent SIGKILL a second ago or more, for a time limit or a cancelled task, and have not ended: the kernel
+    /// keeps them, as it does for a disk that does not answer. Others serve in their place; a [`join`](Pool::join) waits for
+    /// them, [`join_timeout`](Pool::join_timeout) no longer than it says.
+    pub undying: u64,
     /// Callbacks that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
     /// Captured lines that were dropped because nobody took them: see [`OutputLine::dropped`](crate::OutputLine::dropped).

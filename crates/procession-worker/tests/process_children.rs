@@ -63,7 +63,7 @@ fn asking_for_active_children_reaps_the_ended_ones() {
     });
 }
 
-/// PR30
+/// PR30, FAULTS 112
 #[test]
 fn a_dropped_process_runs_on_and_is_reaped() {
     scenario(|| {

@@ -40,6 +40,23 @@ fn join_with_a_limit_keeps_it() {
     });
 }
 
+/// FAULTS 113: a stopped process has not ended, however long it is waited for; SIGKILL ends it as it is.
+#[test]
+fn join_with_a_limit_returns_while_the_process_is_stopped() {
+    scenario(|| {
+        let p = Process::spawn(sleep_for_ever, ()).unwrap();
+        let pid = rustix::process::Pid::from_raw(p.pid() as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        let (start, limit) = (Instant::now(), Duration::from_millis(100));
+        assert_eq!(p.join_timeout(limit).unwrap(), None);
+        assert_eq!(p.join_timeout(Duration::ZERO).unwrap(), None);
+        assert!(start.elapsed() >= limit);
+        assert!(p.is_alive());
+        p.kill().unwrap();
+        assert_eq!(p.join().unwrap().signal(), Some(9));
+    });
+}
+
 /// PR10
 #[test]
 fn terminate_and_kill_end_it_by_their_signals() {

@@ -71,10 +71,13 @@ impl Core {
     /// when to look again.
     pub(super) fn sound_alarm(&mut self, now: Nanos, fx: &mut impl Effects) {
         for slot in 0..self.workers.len() {
-            let Some(worker) = self.workers.get(slot) else {
+            let Some(worker) = self.workers.get_mut(slot) else {
                 continue;
             };
-            if worker.alarm <= now {
+            if worker.alarm <= now && worker.state == WorkerState::Killed {
+                worker.alarm = NEVER;
+                self.replace_undying(slot, now, fx);
+            } else if worker.alarm <= now {
                 self.end_ghost(slot, now, fx);
             } else if worker.due <= now {
                 self.check_limit(slot, now, fx);
@@ -123,6 +126,7 @@ impl Core {
         worker.queued = 0;
         let frames = std::mem::take(&mut worker.frames);
         self.dismiss(slot, WorkerState::Killed, fx);
+        self.expect_end(slot, now);
         // Begun, not replied, and not what the worker is ended for: only a worker that breaks the protocol has such.
         for frame in frames {
             if self.jobs.get(frame.job).is_some() {

@@ -33,6 +33,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod undying;
 mod worker;
 
 pub(crate) use effects::{Cancelled, Effects, Overrun};

@@ -25,17 +25,20 @@ pub(crate) struct CoreConfig {
     pub(crate) start_budget: u32,
     /// Time a cancelled item has to return before its worker is ended.
     pub(crate) cancel_grace: Nanos,
+    /// Time from the order to end at once, until SIGKILL, to the start of another worker in place of one that does not end.
+    pub(crate) undying: Nanos,
     /// How long they serve.
     pub(crate) life: LifeConfig,
 }
 
 impl CoreConfig {
-    /// So many workers, five failed starts, 50 ms.
+    /// So many workers, five failed starts, 50 ms, a second.
     pub(crate) fn new(workers: u32) -> CoreConfig {
         CoreConfig {
             workers,
             start_budget: 5,
             cancel_grace: 50_000_000,
+            undying: 1_000_000_000,
             life: LifeConfig::default(),
         }
     }
@@ -108,6 +111,7 @@ pub(crate) struct Core {
     /// Not after the earliest of what `alarm.rs` waits for.
     pub(super) alarm: Nanos,
     pub(super) cancel_grace: Nanos,
+    pub(super) undying: Nanos,
     /// Jobs whose items have to begin by a moment, the earliest first; some are over.
     pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId)>>,
     /// Items that wait to be tried again, the earliest first; some are resolved.
@@ -166,6 +170,7 @@ impl Core {
             look_again: None,
             alarm: NEVER,
             cancel_grace: config.cancel_grace,
+            undying: config.undying,
             expiries: BinaryHeap::new(),
             delayed: BinaryHeap::new(),
             held: 0,

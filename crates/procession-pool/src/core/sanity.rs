@@ -156,7 +156,9 @@ impl Core {
             "alarm of worker {slot}"
         );
         assert!(
-            worker.alarm == NEVER || !worker.frames.is_empty(),
+            worker.alarm == NEVER
+                || !worker.frames.is_empty()
+                || worker.state == WorkerState::Killed,
             "alarm of worker {slot} that does nothing"
         );
     }

@@ -82,6 +82,7 @@ impl Core {
             }
             if let Some(worker) = self.workers.get_mut(slot) {
                 worker.queued = 0;
+                worker.alarm = NEVER;
             }
             self.dismiss(slot, WorkerState::Killed, fx);
         }

@@ -73,6 +73,8 @@ pub(crate) struct CoreStats {
     pub(crate) restarts: u64,
     /// Workers stopped because they had served long enough.
     pub(crate) recycled: u64,
+    /// Workers that were killed, have not ended, and have been replaced.
+    pub(crate) undying: u32,
 }
 
 impl Core {
@@ -128,6 +130,7 @@ impl Core {
             deaths: self.counters.deaths,
             restarts: self.counters.restarts,
             recycled: self.counters.recycled,
+            undying: self.undying_now(),
         }
     }
 }

@@ -168,6 +168,7 @@ impl Driver {
             done: core.items_done.saturating_sub(self.failed_replies),
             failed,
             restarts: core.restarts,
+            undying: u64::from(core.undying),
             recycled: core.recycled,
             callback_panics: shared.callbacks.panicked(),
             dropped_lines: shared.dropped_lines(),

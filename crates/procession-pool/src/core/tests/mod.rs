@@ -17,6 +17,7 @@ mod sizes;
 mod spread;
 mod starts;
 mod sticky;
+mod undying;
 mod virtual_boot;
 mod virtual_pool;
 mod virtual_user;

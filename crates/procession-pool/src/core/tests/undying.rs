@@ -1,0 +1,117 @@
+//! Workers that were killed and do not end; the others must not wait for them.
+
+use super::super::{JobSpec, Slot, Terms};
+use super::fake::Outcome::{Done, TimedOut};
+use super::scene::{MS, Scene, call};
+
+const LIMIT: u64 = 10 * MS;
+const SECOND: u64 = 1_000 * MS;
+
+fn limited() -> JobSpec {
+    let spec = call();
+    let terms = Terms {
+        limit: LIMIT,
+        ..spec.terms
+    };
+    JobSpec { terms, ..spec }
+}
+
+/// FAULTS 19: its task is resolved at its limit, what waits goes to a replacement, and the pool ends when it does.
+#[test]
+fn worker_that_does_not_die_is_replaced() {
+    let mut scene = Scene::ready(1);
+    let stuck = scene.submit(limited());
+    scene.begin(0);
+    let next = scene.submit(call());
+    scene.advance(LIMIT);
+    assert_eq!(scene.fx.outcomes(stuck), [TimedOut]);
+    assert_eq!(scene.fx.kills.len(), 1);
+    scene.advance(SECOND - 1);
+    assert!(scene.fx.starts.is_empty(), "it may still end");
+    assert_eq!(scene.core.stats().undying, 0);
+    scene.advance(1);
+    let another = scene.start_next();
+    assert_ne!(another.slot.0, 0, "the place is taken");
+    assert_eq!(scene.core.holder(0), Some(another.slot));
+    scene.say_ready(another);
+    scene.done(another.slot.0, 1);
+    assert_eq!(scene.fx.outcomes(next), [Done]);
+    let stats = scene.core.stats();
+    assert_eq!((stats.undying, stats.restarts, stats.deaths), (1, 1, 0));
+
+    // Closed and with nothing to do, it waits for the one that does not end, and for nothing else.
+    scene.close();
+    scene.die(another.slot.0);
+    scene.advance(60 * SECOND);
+    assert!(!scene.core.is_finished());
+    scene.die(0);
+    assert_eq!(scene.core.stats().undying, 0);
+    scene.nothing_left();
+}
+
+/// FAULTS 19: they do not add up without bound; the last index waits for an end.
+#[test]
+fn workers_that_do_not_die_are_bounded() {
+    let mut scene = Scene::ready(1);
+    for _ in 0..10 {
+        scene.submit(limited());
+    }
+    for _ in 0..10 {
+        scene.boot_all();
+        if let Some(slot) = scene.core.holder(0)
+            && scene.fx.links[slot.index()].who.is_some()
+            && scene.core.front(slot).is_some()
+        {
+            scene.begin(slot.0);
+        }
+        scene.advance(LIMIT);
+        scene.advance(SECOND);
+    }
+    assert_eq!(scene.fx.links.len(), 4, "twice as many and two");
+    assert_eq!(scene.core.stats().items_timed_out, 4);
+    scene.die(0);
+    scene.boot_all();
+    scene.terminate();
+    scene.nothing_left();
+}
+
+/// FAULTS 19, 111: the end comes between the order and the replacement, and after it; each time there is one worker.
+#[test]
+fn worker_that_dies_late_leaves_one_worker() {
+    for late in [0, SECOND / 2, 2 * SECOND] {
+        let mut scene = Scene::ready(1);
+        let stuck = scene.submit(limited());
+        scene.begin(0);
+        scene.advance(LIMIT);
+        if late > 0 {
+            scene.advance(late);
+        }
+        scene.die(0);
+        scene.advance(2 * SECOND);
+        assert_eq!(scene.fx.outcomes(stuck), [TimedOut]);
+        assert_eq!(scene.fx.starts.len(), 1, "after {late}");
+        scene.end();
+    }
+}
+
+/// FAULTS 111: no replacement can be started while a death is handled, then its worker is killed at once.
+#[test]
+fn start_that_fails_after_a_death_and_a_death_after_that_lose_nothing_else() {
+    let mut scene = Scene::ready(2);
+    let first = scene.submit(call());
+    let busy = (0..2).find(|slot| scene.core.front(Slot(*slot)).is_some());
+    let busy = busy.expect("a worker at it");
+    scene.begin(busy);
+    scene.die(busy);
+    scene.fail_start();
+    let second = scene.submit(call());
+    // The one that lives dies before it comes to it, and its replacement while it boots.
+    scene.die(1 - busy);
+    let another = scene.start_next();
+    scene.die(another.slot.0);
+    scene.run();
+    let stats = scene.core.stats();
+    assert_eq!((stats.items_lost, stats.items_done), (1, 1));
+    assert!(scene.fx.is_finished(first) && scene.fx.is_finished(second));
+    scene.end();
+}
