@@ -182,7 +182,8 @@ impl PoolBuilder {
     /// Starts the workers and returns the pool.
     ///
     /// # Errors
-    /// See [`Pool::new`]; also when the initializer's arguments cannot be encoded, or `PROCESSION_WORKERS` is not
+    /// See [`Pool::new`], where workers that are to be [replaced](PoolBuilder::max_tasks_per_worker) count twice, because
+    /// successors come before they leave; also when the initializer's arguments cannot be encoded, or `PROCESSION_WORKERS` is not
     /// a number.
     pub fn build(self) -> Result<Pool, Error> {
         let workers = match self.workers {
@@ -229,7 +230,8 @@ impl PoolBuilder {
             pool.retry = self.retry;
             return Ok(pool);
         }
-        procession_worker::check_can_start(workers, self.output.captured())?;
+        let successors = self.life.successors(workers);
+        procession_worker::check_can_start(workers, successors, self.output.captured())?;
         self.limits.write(workers, &mut spec)?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
         config.life = life;

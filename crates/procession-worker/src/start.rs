@@ -57,18 +57,24 @@ pub struct Started {
 }
 
 /// Whether this process may start `workers` pool workers: entered through `init`, not a forked copy, and with
-/// descriptors left for two each, `outputs` more each for what is captured of them, and a few of the pool's own.
+/// descriptors left for two each, `outputs` more each for what is captured of them, the same for `successors` that are
+/// there before their predecessors have left, and a few of the pool's own.
 ///
 /// # Errors
 /// The first of these that does not hold, with what to do about it.
 #[doc(hidden)]
-pub fn check_can_start(workers: usize, outputs: usize) -> Result<(), Error> {
+pub fn check_can_start(workers: usize, successors: usize, outputs: usize) -> Result<(), Error> {
     require_init()?;
     require_original()?;
     let needed = workers
+        .saturating_add(successors)
         .saturating_mul(2 + outputs)
         .saturating_add(POOL_DESCRIPTORS);
-    procession_os::limits::check_descriptors(needed, &format!("{workers} workers"))
+    let who = match successors {
+        0 => format!("{workers} workers"),
+        _ => format!("{workers} workers, and {successors} successors while those finish,"),
+    };
+    procession_os::limits::check_descriptors(needed, &who)
         .map_err(|cause| Error::os("cannot make a pool", cause))
 }
 

@@ -76,6 +76,25 @@ fn few_descriptors() {
     for part in ["20 workers", "92", "64"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // So do the successors of workers that are replaced, and of those that come later.
+    let recycling = Pool::builder().workers(20).max_tasks_per_worker(9).build();
+    let text = recycling.unwrap_err().to_string();
+    for part in ["20 workers", "20 successors", "88", "64"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let lasting = Pool::builder().workers(20).build().unwrap();
+    drop(lasting);
+    let ageing = Pool::builder()
+        .workers(2)
+        .max_lifetime(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    let text = ageing.resize(16).unwrap_err().to_string();
+    for part in ["14 workers", "14 successors", "64"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    ageing.resize(8).unwrap();
+    drop(ageing);
     basic();
 }
 
@@ -83,7 +102,7 @@ fn kill(pid: u32) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
 }
 
-/// FAULTS 65 and 66, at run time: a worker that cannot be replaced is missed, until it can be.
+/// FAULTS 65, 66 and 111, at run time: a worker that cannot be replaced is missed, until it can be.
 fn run_out(resource: Resource) {
     basic();
     let before = snapshot();

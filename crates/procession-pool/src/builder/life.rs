@@ -28,7 +28,7 @@ impl PoolBuilder {
     /// nothing more, and its successor is started beside it. When the last result is there, the worker is told to stop
     /// and the successor takes over, under the same name and [index](procession_worker::worker_index). No item is
     /// lost or repeated by this, and no more items run at a time than the pool has workers; but there may be twice as many
-    /// processes for a while. Chunks of a map are cut to what is left of the quota.
+    /// processes for a while, and descriptors have to suffice for them. Chunks of a map are cut to what is left of the quota.
     ///
     /// An inline pool has no workers to replace.
     ///
@@ -169,6 +169,13 @@ impl LifeOptions {
     /// The largest resident memory a worker may have and be given more.
     pub(super) fn largest(&self) -> Option<u64> {
         self.recycle_above
+    }
+
+    /// How many successors there may be beside so many workers: when all have served long enough at once, one for each.
+    pub(super) fn successors(&self, workers: usize) -> usize {
+        let replaces =
+            self.max_tasks.is_some() || self.max_lifetime.is_some() || self.recycle_above.is_some();
+        if replaces { workers } else { 0 }
     }
 
     /// What the scheduler is to be told, for a pool of so many workers.

@@ -113,6 +113,11 @@ impl Worker {
 }
 
 impl Core {
+    /// Whether workers make room by themselves, after so many items or so much time.
+    pub(crate) fn replaces(&self) -> bool {
+        self.life.config.quota > 0 || self.life.config.lifetime != NEVER
+    }
+
     /// This worker is given nothing more and makes room for another one when it has finished what it has. False: it does
     /// so already, or is not there any more.
     pub(crate) fn retire(&mut self, who: WorkerRef, now: Nanos, fx: &mut impl Effects) -> bool {

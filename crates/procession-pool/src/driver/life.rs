@@ -22,6 +22,13 @@ impl Shared {
         both.iter().filter(|o| ***o == Output::Captured).count()
     }
 
+    /// How many successors there may be beside so many workers.
+    pub(crate) fn successors(&self, workers: usize) -> usize {
+        let driver = self.lock();
+        let replaces = driver.largest.is_some() || driver.core.replaces();
+        if replaces { workers } else { 0 }
+    }
+
     /// Aims at so many workers; false when the pool is not open.
     pub(crate) fn resize(&self, workers: u32) -> bool {
         let mut driver = self.lock();
