@@ -351,12 +351,12 @@ impl Pool {
     ///
     /// # Errors
     /// When neither [`Pool::close`] nor [`Pool::terminate`] was called, and on this pool's own callback thread: it would
-    /// wait for ever. And in a copy of this process made by `fork`, which has no workers.
+    /// wait for ever ([`Error::is_would_deadlock`]). And in a copy of this process made by `fork`, which has no workers.
     ///
     /// ```
     /// # procession_worker::init();
     /// let pool = procession_pool::Pool::new(1)?;
-    /// assert!(pool.join().is_err(), "it is open");
+    /// assert!(pool.join().unwrap_err().is_closed(), "it is open");
     /// pool.close();
     /// pool.join()?;
     /// pool.join()?;
@@ -377,7 +377,7 @@ impl Pool {
 
     fn join_deadline(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         if self.phase.is_open() {
-            return Err(Error::message(
+            return Err(Error::closed(
                 "cannot join a pool that is neither closed nor terminated: call close or terminate first",
             ));
         }
@@ -388,7 +388,7 @@ impl Pool {
             return Err(Error::forked(shared.owner()));
         }
         if shared.callbacks.is_here() {
-            return Err(Error::message(
+            return Err(Error::would_deadlock(
                 "cannot join a pool from its own callback: it would wait for itself",
             ));
         }

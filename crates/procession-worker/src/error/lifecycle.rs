@@ -39,6 +39,7 @@ enum Kind {
     Closed,
     Forked,
     TooDeep,
+    WouldDeadlock,
     Other,
 }
 
@@ -98,6 +99,13 @@ impl Error {
         Error::build(Kind::TooDeep, text, None)
     }
 
+    /// What was asked would wait for who asks.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn would_deadlock(text: impl Into<Cow<'static, str>>) -> Error {
+        Error::build(Kind::WouldDeadlock, text, None)
+    }
+
     /// True when the program has to call `procession::init()` (or `init_before_main!`) first.
     #[must_use]
     pub fn is_not_initialized(&self) -> bool {
@@ -120,6 +128,12 @@ impl Error {
     #[must_use]
     pub fn is_too_deep(&self) -> bool {
         self.inner.kind == Kind::TooDeep
+    }
+
+    /// True when the call would have waited for its own caller: a pool joined from one of its own callbacks.
+    #[must_use]
+    pub fn is_would_deadlock(&self) -> bool {
+        self.inner.kind == Kind::WouldDeadlock
     }
 
     /// The error number of the failed system call; `None` when no system call failed.
