@@ -88,6 +88,13 @@ fn processes_run_out_while_a_pool_works() {
     Copy::new("nproc-late").run("processes-run-out");
 }
 
+/// FAULTS 66: handles that wait for a judge resolve, and the pool can be joined, though nobody can be asked.
+#[test]
+fn no_thread_to_judge_a_failure_on() {
+    let _watchdog = watchdog(120);
+    Copy::new("judge").run("no-processes-to-judge");
+}
+
 /// FAULTS 67, 70
 #[test]
 fn no_memory_for_a_link() {

@@ -10,7 +10,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -31,6 +31,7 @@ pub(crate) struct Callbacks {
     state: Mutex<State>,
     none_open: Condvar,
     panicked: AtomicU64,
+    missing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -109,6 +110,11 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
+    /// What is posted has no thread to call it, for the time being.
+    pub(crate) fn is_unattended(&self) -> bool {
+        self.open.0.is_missing()
+    }
+
     /// Hands a function to the thread; never blocks.
     pub(crate) fn post(&self, job: Job, cell: Arc<Cell>) {
         let work = Work::Outcome(job, cell, self.open.one_more());
@@ -149,8 +155,8 @@ impl Callbacks {
         }
         let (to, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
         if state.thread.is_none() {
-            // A refusal is tried again with the next callback; `finish` calls what is left.
-            state.thread = self.start(from).ok();
+            // A refusal is tried again by `mend`; `finish` calls what is left.
+            self.try_start(&mut state, from);
         }
         Desk { to, open }
     }
@@ -160,8 +166,7 @@ impl Callbacks {
         let mut state = self.lock();
         let (_, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
         if state.thread.is_none() {
-            // A refusal is tried again with the first notice.
-            state.thread = self.start(from).ok();
+            self.try_start(&mut state, from);
         }
     }
 
@@ -175,11 +180,36 @@ impl Callbacks {
         let open = Open(Arc::clone(self));
         let (to, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
         if state.thread.is_none() {
-            state.thread = self.start(from).ok();
+            self.try_start(&mut state, from);
         }
         drop(state);
         // The receiving end lives as long as this sender does.
         let _ = to.send(Work::Notice(notice, open));
+    }
+
+    fn try_start(self: &Arc<Self>, state: &mut State, from: flume::Receiver<Work>) {
+        state.thread = self.start(from).ok();
+        self.missing
+            .store(state.thread.is_none(), Ordering::Release);
+    }
+
+    /// A thread is wanted, and could not be started.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.missing.load(Ordering::Acquire)
+    }
+
+    /// Tries once more to start a thread that is missing; false when it is missing still.
+    pub(crate) fn mend(self: &Arc<Self>) -> bool {
+        if !self.is_missing() {
+            return true;
+        }
+        let mut state = self.lock();
+        match state.channel.clone() {
+            Some((_, from)) if state.thread.is_none() => self.try_start(&mut state, from),
+            // There is one by now, or nobody wants it any more.
+            Some(_) | None => self.missing.store(false, Ordering::Release),
+        }
+        !self.is_missing()
     }
 
     fn start(self: &Arc<Self>, from: flume::Receiver<Work>) -> std::io::Result<JoinHandle<()>> {

@@ -16,6 +16,7 @@ mod life;
 mod listeners;
 mod logs;
 pub(crate) mod main_loop;
+mod mending;
 mod output;
 pub(crate) mod parts;
 mod patience;

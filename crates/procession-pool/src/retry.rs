@@ -158,7 +158,8 @@ impl<F: Copy> Call<'_, F> {
     /// or predicate that takes its time delays decisions. It may use the pool, but must not wait for what it judges. One
     /// that panics refuses, and is counted among
     /// [`callback_panics`](crate::PoolStats::callback_panics). It is not asked after the last attempt, nor about an `Err`
-    /// that a function returned. In an inline pool it runs in the caller.
+    /// that a function returned. In an inline pool it runs in the caller. When the kernel starts no thread for it, that is
+    /// tried again for two seconds; then the failure stands.
     ///
     /// ```
     /// # procession_worker::init();

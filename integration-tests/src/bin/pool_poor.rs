@@ -4,6 +4,8 @@
 
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use procession::{Error, Pool, Process, TaskErrorKind};
@@ -18,6 +20,7 @@ fn main() {
         "descriptors-run-out" => run_out(Resource::Nofile),
         "no-processes" => no_processes(),
         "processes-run-out" => run_out(Resource::Nproc),
+        "no-processes-to-judge" => no_judge(),
         "no-address-space" => no_address_space(),
         "no-file-size" => no_file_size(),
         "not-executable" => not_executable(),
@@ -160,6 +163,48 @@ fn no_processes() {
     pool.close();
     pool.join().unwrap();
     setrlimit(Resource::Nproc, maximum).unwrap();
+    basic();
+}
+
+/// FAULTS 66: there is no thread for callbacks and judges, for a while or for good.
+fn no_judge() {
+    let fails = || -> u64 { panic!("no") };
+    let maximum = getrlimit(Resource::Nproc);
+    for lasts in [false, true] {
+        let pool = Pool::new(1).unwrap();
+        while pool.stats().idle < 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        limit(Resource::Nproc, 0);
+        let asked = Arc::new(AtomicU32::new(0));
+        let counts = Arc::clone(&asked);
+        let judge = move |_: &_| counts.fetch_add(1, Ordering::Relaxed) < 9;
+        let call = pool.call(fails).retries(3).retry_if(judge);
+        let handle = call.apply_async(());
+        assert!(!handle.wait_timeout(Duration::from_millis(300)));
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        if !lasts {
+            setrlimit(Resource::Nproc, maximum).unwrap();
+        }
+        let error = handle.get().unwrap_err();
+        assert_eq!(error.kind(), TaskErrorKind::Panicked);
+        let attempts = if lasts { 1 } else { 4 };
+        assert_eq!(
+            (error.attempts(), asked.load(Ordering::Relaxed)),
+            (attempts, attempts - 1)
+        );
+        // Nor does joining wait for a judge.
+        let each = pool
+            .call(|_: u32| -> u64 { panic!("no") })
+            .retries(3)
+            .retry_if(|_| true)
+            .map_async([1, 2, 3]);
+        pool.close();
+        assert!(pool.join_timeout(Duration::from_secs(60)).unwrap());
+        assert!(each.get().is_err());
+        drop(pool);
+        setrlimit(Resource::Nproc, maximum).unwrap();
+    }
     basic();
 }
 

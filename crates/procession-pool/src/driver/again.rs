@@ -69,6 +69,14 @@ impl Again {
 }
 
 impl Shared {
+    /// Whether this item's failure still waits to be judged, as far as is known here.
+    fn awaits_judge(&self, job: JobId, item: u32) -> bool {
+        let driver = self.lock();
+        let again = driver.parts.known_job(job);
+        let again = again.and_then(|data| data.again.as_deref());
+        again.is_some_and(|again| again.judged.contains_key(&item))
+    }
+
     /// A failure was judged.
     fn judged(&self, job: JobId, item: u32, verdict: Verdict) {
         let mut driver = self.lock();
@@ -88,7 +96,10 @@ impl Parts {
                 self.tell(told);
             }
             Fate::Again => data.count_attempt(item),
-            Fate::Judged => data.submit_to_judge(item, error),
+            Fate::Judged => {
+                let unattended = data.submit_to_judge(item, error);
+                self.call_loop |= unattended;
+            }
         }
     }
 
@@ -174,14 +185,34 @@ impl JobData {
         }
     }
 
-    fn submit_to_judge(&mut self, item: u32, error: TaskError) {
+    /// Items that were submitted to the judge; some may have been resolved since.
+    pub(super) fn judged(&self) -> impl Iterator<Item = u32> {
+        let again = self.again.as_deref();
+        again
+            .into_iter()
+            .flat_map(|again| again.judged.keys().copied())
+    }
+
+    /// True when nobody is there to call the judge.
+    fn submit_to_judge(&mut self, item: u32, error: TaskError) -> bool {
         self.count_attempt(item);
         let (job, cell) = (self.job, Arc::clone(&self.cell));
-        let Some(again) = &mut self.again else { return };
-        let Some(judge) = &again.judge else { return };
+        let Some(again) = &mut self.again else {
+            return false;
+        };
+        let Some(judge) = &again.judge else {
+            return false;
+        };
         let (predicate, pool) = (judge.predicate.clone(), judge.pool.clone());
         again.judged.insert(item, error.clone());
         let judging = move |_| {
+            // It may have been given up while nobody could be asked.
+            if !pool
+                .upgrade()
+                .is_some_and(|pool| pool.awaits_judge(job, item))
+            {
+                return;
+            }
             let says = catch_unwind(AssertUnwindSafe(|| predicate.says(&error)));
             let verdict = if matches!(says, Ok(true)) {
                 Verdict::Again
@@ -197,5 +228,6 @@ impl JobData {
             }
         };
         judge.desk.post(Box::new(judging), cell);
+        judge.desk.is_unattended()
     }
 }

@@ -13,6 +13,7 @@ use procession_worker::watch::Seen;
 use procession_worker::{Error, TaskError};
 
 use super::bells::{Flush, Hearing};
+use super::mending::Mending;
 use super::{Awaited, Driver, Shared};
 use crate::core::Slot;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 
 fn serve(shared: &Shared) {
     let mut seen = Vec::new();
+    let mut mending = Mending::default();
     loop {
         let gone = shared.gone.take();
         let mut driver = shared.lock();
@@ -61,6 +63,7 @@ fn serve(shared: &Shared) {
             break;
         }
         seen.clear();
+        let look = [look, mending.look(shared)].into_iter().flatten().min();
         if to_start.is_empty() {
             let timeout = look.map(|at| Duration::from_nanos(at.saturating_sub(now_ns())));
             shared.watch.wait(timeout, &mut seen);
