@@ -216,7 +216,17 @@ fn stream_ends_when_its_pool_is_dropped_or_broken() {
         let late = pool.events();
         assert_eq!(last_of(&events.collect::<Vec<_>>()).failed, 1);
         assert_eq!(last_of(&late.collect::<Vec<_>>()).failed, 1);
-        assert!(Pool::new(0).unwrap().events().next().is_none());
+
+        // One without workers has counts alone.
+        let pool = Pool::new(0).unwrap();
+        let events = pool.events();
+        pool.map(sleep, [1, 2, 3]).unwrap();
+        pool.close();
+        let events: Vec<Event> = events.collect();
+        let last = last_of(&events);
+        assert_eq!((last.done, last.failed, last.total), (3, 0, 3));
+        let events: Vec<Event> = pool.events().collect();
+        assert_eq!(last_of(&events).done, 3, "also told to who comes late");
     });
 }
 

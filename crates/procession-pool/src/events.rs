@@ -12,6 +12,7 @@ use procession_worker::WorkerDeath;
 use procession_worker::handle::now_ns;
 
 use crate::driver::{Note, Shared};
+use crate::here::OwnWorker;
 use crate::pool::Pool;
 use crate::progress::{INTERVAL, Progress};
 use crate::result::after;
@@ -95,6 +96,7 @@ impl Pool {
         });
         Events {
             listening,
+            here: self.phase.own.clone(),
             told: None,
             looked_at: 0,
             next: 0,
@@ -107,11 +109,14 @@ impl Pool {
 /// of the pool has ended, it returns `None` for ever.
 ///
 /// The first event is a [`Progress`](Event::Progress) or a birth; when the pool has ended, its final counts have been told.
-/// Of an inline pool, and in a copy of this process made by `fork`, there are no events.
+/// Of an inline pool there are counts alone, of what runs in callers' threads, until it is closed and nothing runs. In a
+/// copy of this process made by `fork`, there are no events.
 #[must_use = "events are told to who asks for them"]
 pub struct Events {
     /// `None` at the end.
     listening: Option<Listening>,
+    /// Of an inline pool; `None` at the end.
+    here: Option<Arc<OwnWorker>>,
     told: Option<Progress>,
     looked_at: u64,
     /// When to look at the counts again.
@@ -163,10 +168,49 @@ impl Events {
 
     /// The pool has ended and everything was told.
     pub fn has_ended(&self) -> bool {
-        self.listening.is_none()
+        self.listening.is_none() && self.here.is_none()
+    }
+
+    /// The next count of an inline pool.
+    fn next_here(&mut self, deadline: u64) -> Option<Event> {
+        let own = self.here.clone()?;
+        if procession_worker::is_forked_copy() {
+            self.here = None;
+            return None;
+        }
+        loop {
+            let now = now_ns();
+            // What has been told, or would be told too soon, is no news.
+            let soon = now < self.next;
+            let until = if soon {
+                self.next.min(deadline)
+            } else {
+                deadline
+            };
+            let left = Duration::from_nanos(until.saturating_sub(now));
+            let (progress, over) = match soon {
+                true => own.account.rest(left),
+                false => own.account.look(self.told, left),
+            };
+            if self.told != Some(progress) && (over || now_ns() >= self.next) {
+                self.told = Some(progress);
+                self.next = now_ns().saturating_add(INTERVAL);
+                return Some(Event::Progress(progress));
+            }
+            if over {
+                self.here = None;
+                return None;
+            }
+            if now_ns() >= deadline {
+                return None;
+            }
+        }
     }
 
     fn next_by(&mut self, deadline: u64) -> Option<Event> {
+        if self.here.is_some() {
+            return self.next_here(deadline);
+        }
         loop {
             let listening = self.listening.as_ref()?;
             if !listening.shared.is_ours() {

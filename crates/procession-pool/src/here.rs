@@ -1,5 +1,7 @@
 //! Calls in a pool of no workers: they run in the caller's thread. It must never run one of a pool that is over.
 
+pub(crate) mod account;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use procession_task::codec::Limits;
@@ -11,12 +13,14 @@ use procession_worker::{Error, TaskError, TaskErrorKind};
 use crate::cell::Raw;
 use crate::exits::Exits;
 use crate::pool::Phase;
+use account::Account;
 
 /// The worker that each caller of an inline pool is: a thread that calls makes a state of its own.
 #[derive(Debug)]
 pub(crate) struct OwnWorker {
     owner: u64,
     maker: Option<Maker>,
+    pub(crate) account: Account,
 }
 
 impl OwnWorker {
@@ -25,6 +29,7 @@ impl OwnWorker {
         OwnWorker {
             owner: NEXT.fetch_add(1, Ordering::Relaxed),
             maker,
+            account: Account::default(),
         }
     }
 

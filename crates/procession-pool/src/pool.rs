@@ -317,6 +317,7 @@ impl Pool {
                 .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
         if let (Some(own), Ok(_)) = (&self.phase.own, closed) {
             own.leave(&self.exits, &self.limits());
+            own.account.close();
         }
         if let Some(shared) = self.ours() {
             shared.close();
@@ -341,6 +342,9 @@ impl Pool {
     /// ```
     pub fn terminate(&self) {
         self.phase.at.store(TERMINATED, Ordering::Release);
+        if let Some(own) = &self.phase.own {
+            own.account.close();
+        }
         if let Some(shared) = self.ours() {
             shared.terminate();
         }

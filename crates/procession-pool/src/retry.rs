@@ -14,6 +14,7 @@ use crate::cell::Raw;
 use crate::core::{After, Asks, Retry};
 use crate::driver::Shared;
 use crate::driver::again::Again;
+use crate::here::account::Ended;
 use crate::here::run_here;
 use crate::options::nanos;
 use crate::pool::Phase;
@@ -250,13 +251,26 @@ impl RetryOptions {
         item: &[u8],
         limits: &Limits,
     ) -> Result<Raw, TaskError> {
+        let account = phase.own.as_ref().map(|own| &own.account);
+        let mut running = account
+            .filter(|_| phase.is_open())
+            .map(|account| account.begin());
         let mut attempts = 1;
         loop {
             let outcome = run_here(phase, task, item, limits);
             if attempts > self.times(default) || !self.asks_for_more(task, &outcome, attempts) {
+                if let Some(running) = running {
+                    running.end(match outcome {
+                        Ok(_) => Ended::WithValue,
+                        Err(_) => Ended::WithError,
+                    });
+                }
                 return outcome.map_err(|e| e.with_attempts(attempts));
             }
             attempts += 1;
+            if let Some(running) = &mut running {
+                running.again();
+            }
             pause(self.delay);
         }
     }

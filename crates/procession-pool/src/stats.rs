@@ -11,7 +11,8 @@ impl Pool {
     /// Counts, times and gauges, exact while nothing runs: see [`PoolStats`]. Replies that are there are collected first, so
     /// it takes longer the more there is to look at; the pool's other work waits meanwhile.
     ///
-    /// Of an inline pool, and in a copy of this process made by `fork`, nothing is counted.
+    /// Of an inline pool `running`, `done`, `failed`, `retries` and `runs` are counted, each run with its retries as one; it
+    /// has nothing else to count. In a copy of this process made by `fork`, nothing is.
     ///
     /// ```
     /// # procession_worker::init();
@@ -35,8 +36,11 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> PoolStats {
-        self.ours()
-            .map_or_else(PoolStats::default, |shared| shared.stats())
+        match (self.ours(), &self.phase.own) {
+            (Some(shared), _) => shared.stats(),
+            (None, Some(own)) if !procession_worker::is_forked_copy() => own.account.stats(),
+            (None, Some(_) | None) => PoolStats::default(),
+        }
     }
 }
 

@@ -297,7 +297,8 @@
 //!
 //! **Without processes.** A pool of 0 workers is inline: the verbs run the function in the caller, arguments and results
 //! still travel as bytes, and a debugger sees everything. A task that aborts takes this program along, limits of time,
-//! memory and processor time hold nobody, and there is nothing to cancel, to capture or to count.
+//! memory and processor time hold nobody, and there is nothing to cancel or to capture. Retries, callbacks, progress, states
+//! and broadcast values are as ever, and [`stats`](Pool::stats) and [`events`](Pool::events) count what runs.
 //! ```
 //! # procession::init();
 //! use procession::Pool;

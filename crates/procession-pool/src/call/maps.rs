@@ -134,6 +134,7 @@ impl<F: Copy> Call<'_, F> {
         let described = self.describe.place();
         let encoder = Encoder::new(task.name(), self.pool.encoding()).describing(described.clone());
         let stop_on_failure = failing == Failing::Stops;
+        let mut terms = self.terms(task.name())?;
         let Some(shared) = &self.pool.shared else {
             let mut map = Map {
                 source: Source {
@@ -148,7 +149,6 @@ impl<F: Copy> Call<'_, F> {
             self.run_map_inline(&mut map, task, items, failing, seen);
             return Ok(map);
         };
-        let mut terms = self.terms(task.name())?;
         // A copy made by fork must not touch the lock; it is refused below.
         if let Some(items) = self
             .chunk_items()
