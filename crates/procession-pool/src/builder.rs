@@ -1,6 +1,7 @@
 //! How a pool is configured and started.
 
 mod calls;
+mod defaults;
 mod exit;
 mod life;
 mod limits;
@@ -21,6 +22,7 @@ use procession_worker::handle::{WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
 use calls::Encoded;
+pub(crate) use defaults::Defaults;
 
 use crate::core::{Core, CoreConfig};
 use crate::driver::{Patience, Room, Shared, main_loop};
@@ -54,7 +56,7 @@ pub struct PoolBuilder {
     env: Vec<(OsString, Option<OsString>)>,
     cancel_grace: Option<Duration>,
     max_queued: Option<usize>,
-    task_timeout: Option<Duration>,
+    defaults: Defaults,
     output: output::OutputOptions,
     pub(crate) life: life::LifeOptions,
     pub(crate) limits: limits::LimitOptions,
@@ -161,24 +163,6 @@ impl PoolBuilder {
         self
     }
 
-    /// The time limit of every call that names none: see [`Call::timeout`](crate::Call::timeout). Without it there is
-    /// none.
-    ///
-    /// ```
-    /// # procession_worker::init();
-    /// use std::time::Duration;
-    /// use procession_pool::{Pool, TaskErrorKind};
-    /// let pool = Pool::builder().workers(1).task_timeout(Duration::from_millis(100)).build()?;
-    /// let error = pool.apply(std::thread::sleep, (Duration::from_secs(3600),)).unwrap_err();
-    /// assert_eq!(error.kind(), TaskErrorKind::TimedOut);
-    /// assert!(Pool::builder().task_timeout(Duration::ZERO).build().is_err());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn task_timeout(mut self, limit: Duration) -> Self {
-        self.task_timeout = Some(limit);
-        self
-    }
-
     /// Starts the workers and returns the pool.
     ///
     /// # Errors
@@ -200,11 +184,7 @@ impl PoolBuilder {
                 "cannot make a pool with room for 0 items: max_queued must be at least 1",
             ));
         }
-        if self.task_timeout.is_some_and(|limit| limit.is_zero()) {
-            return Err(Error::message(
-                "cannot make a pool: task_timeout must be above 0",
-            ));
-        }
+        self.defaults.check()?;
         let life = self.life.config(workers)?;
         self.limits.check()?;
         self.times.check()?;
@@ -228,6 +208,7 @@ impl PoolBuilder {
             let (initializer, state) = (initializer.as_ref(), state.as_ref());
             let mut pool = inline(initializer, state, exits, spec.max_frame)?;
             pool.retry = self.retry;
+            pool.defaults = self.defaults;
             return Ok(pool);
         }
         let successors = self.life.successors(workers);
@@ -252,9 +233,7 @@ impl PoolBuilder {
         };
         let mut pool = start(spec, plan)?;
         pool.retry = self.retry;
-        if let Some(limit) = self.task_timeout {
-            pool.task_limit = nanos(limit);
-        }
+        pool.defaults = self.defaults;
         Ok(pool)
     }
 }

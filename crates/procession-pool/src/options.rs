@@ -68,7 +68,6 @@ impl<F: Copy> Call<'_, F> {
     /// What the items are held to, or which option has no meaning.
     pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
         let mut terms = Terms {
-            limit: self.pool.task_limit,
             retry: self.retry.terms(self.pool.retry.times),
             priority: self.priority,
             ..Terms::default()

@@ -12,8 +12,8 @@ use procession_worker::{Error, TaskError};
 use serde::de::DeserializeOwned;
 
 use crate::broadcast::Encoding;
-use crate::builder::PoolBuilder;
 use crate::builder::retry::RetryDefault;
+use crate::builder::{Defaults, PoolBuilder};
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::exits::Exits;
@@ -74,8 +74,7 @@ pub struct Pool {
     thread: Mutex<Option<JoinHandle<()>>>,
     pub(crate) phase: Phase,
     pub(crate) max_frame: usize,
-    /// The time limit of calls that name none, in nanoseconds.
-    pub(crate) task_limit: u64,
+    pub(crate) defaults: Defaults,
     pub(crate) exits: Arc<Exits>,
     pub(crate) retry: RetryDefault,
 }
@@ -106,7 +105,7 @@ impl Pool {
             thread: Mutex::new(thread),
             phase: Phase::default(),
             max_frame,
-            task_limit: u64::MAX,
+            defaults: Defaults::default(),
             exits: Arc::default(),
             retry: RetryDefault::default(),
         }
