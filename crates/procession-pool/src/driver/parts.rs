@@ -81,6 +81,8 @@ pub(crate) struct Seat {
     pub(crate) ready: bool,
     /// It was told to end.
     pub(crate) ending: bool,
+    /// It was told to end at once before it was known to be ready.
+    pub(crate) cut_short: bool,
     /// When SIGKILL follows.
     pub(crate) kill_at: Option<u64>,
     /// Its own account of work done, as of the last look.
@@ -463,7 +465,10 @@ impl Effects for Parts {
         } else {
             worker.terminate();
         }
-        if worker.forget_exit() && seat.ready {
+        if !seat.ready {
+            // It may have said READY, and nobody has read it yet: whether it had a hook to run is known at its end.
+            seat.cut_short = true;
+        } else if worker.forget_exit() {
             leaving.interrupted();
         }
         seat.ending = true;

@@ -84,8 +84,11 @@ impl Driver {
             panic,
             violation,
         };
-        if let Some(took) = exit_due_for {
+        if let Some(took) = exit_due_for.filter(|_| !seat.cut_short) {
             leaving.nothing_said(&story, took, Duration::from_nanos(patience.stop));
+        }
+        if exit_due_for.is_some() && seat.cut_short {
+            leaving.interrupted();
         }
         seat.story = Some(story);
         let who = seat.incarnation;
@@ -125,6 +128,7 @@ impl Driver {
         seat.kill_at = Some(now.saturating_add(patience.start));
         seat.ready = false;
         seat.ending = false;
+        seat.cut_short = false;
         seat.closed = false;
         seat.start_failure = None;
         seat.violation = None;
