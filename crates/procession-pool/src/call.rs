@@ -151,7 +151,12 @@ impl<'p, F: Copy> Call<'p, F> {
                     let submission = Submission {
                         task,
                         payload,
-                        spec: JobSpec { terms, ..single() },
+                        spec: JobSpec {
+                            terms,
+                            priority: self.priority,
+                            ..single()
+                        },
+                        owners: None,
                         cell: Arc::new(Cell::pending()),
                         base: 0,
                         again: None,

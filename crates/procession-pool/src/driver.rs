@@ -44,7 +44,7 @@ use procession_worker::watch::Watch;
 use crate::broadcast::Mentions;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
-use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Terms};
+use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Sticky, Terms};
 use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
@@ -146,6 +146,8 @@ pub(crate) struct Submission {
     pub(crate) task: TaskRef,
     pub(crate) payload: Payload,
     pub(crate) spec: JobSpec,
+    /// Whose its chunks are, if not anyone's.
+    pub(crate) owners: Option<Sticky>,
     pub(crate) cell: Arc<Cell>,
     /// See [`JobData::base`].
     pub(crate) base: u32,
@@ -333,7 +335,11 @@ impl Driver {
             },
         );
         self.parts.trace_submitted(place, submission.spec.items);
-        let job = self.core.submit(submission.spec, now, &mut self.parts);
+        let Driver { core, parts, .. } = self;
+        let job = match submission.owners {
+            None => core.submit(submission.spec, now, parts),
+            Some(owners) => core.submit_chunks(submission.spec, owners, now, parts),
+        };
         if job.is_err() {
             self.parts.trace_refused(place);
             self.parts.unsettle(place);
@@ -377,6 +383,7 @@ pub(crate) fn single() -> JobSpec {
         chunk: Chunk::Auto,
         stop_on_failure: false,
         profile: 0,
+        priority: 0,
         terms: Terms::default(),
     }
 }

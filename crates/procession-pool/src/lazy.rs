@@ -155,14 +155,16 @@ impl<F: Copy> Call<'_, F> {
         };
         let flow = Flow::new(self.chunk_items(), self.buffer, workers)
             .map_err(|what| invalid_option(task.name(), what))?;
-        let mut terms = self.terms(task.name())?;
-        if let Chunk::Fixed(items) = flow.chunk() {
-            terms.sticky = self.owners(workers, items as usize);
-        }
+        let owners = match flow.chunk() {
+            Chunk::Fixed(items) => self.owners(workers, items as usize),
+            Chunk::Auto | Chunk::AtMost(_) => None,
+        };
         Ok(Plan {
             task,
             flow: flow.in_portions_of(portion),
-            terms,
+            terms: self.terms(task.name())?,
+            priority: self.priority,
+            owners,
             wait: self.queue_deadline,
             retry: self.retry(),
             described: self.describe.place(),

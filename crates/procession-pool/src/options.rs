@@ -69,7 +69,6 @@ impl<F: Copy> Call<'_, F> {
     pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
         let mut terms = Terms {
             retry: self.retry.terms(self.pool.retry.times),
-            priority: self.priority,
             ..Terms::default()
         };
         if let Some(limit) = self.timeout {

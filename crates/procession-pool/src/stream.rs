@@ -19,7 +19,7 @@ use procession_worker::TaskError;
 use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
-use crate::core::Terms;
+use crate::core::{Sticky, Terms};
 use crate::describe::Described;
 use crate::driver::Shared;
 use crate::not_yet::NotYet;
@@ -49,6 +49,9 @@ pub(crate) struct Stream<R, I: ?Sized> {
     /// What items are held to, but for their wait, which begins when they are handed in.
     terms: Terms,
     wait: Option<Duration>,
+    priority: i32,
+    /// Whose its chunks are, counted from the first item of the input.
+    owners: Option<Sticky>,
     retry: RetryOptions,
     held: Held<R>,
     /// What the input panicked with, for after the items before it.
@@ -77,6 +80,8 @@ pub(crate) struct Plan {
     pub(crate) flow: Flow,
     pub(crate) terms: Terms,
     pub(crate) wait: Option<Duration>,
+    pub(crate) priority: i32,
+    pub(crate) owners: Option<Sticky>,
     pub(crate) retry: RetryOptions,
     pub(crate) described: Option<Arc<Described>>,
 }
@@ -104,6 +109,8 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow,
             terms,
             wait,
+            priority,
+            owners,
             retry,
             described,
         } = plan;
@@ -126,6 +133,8 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow,
             terms,
             wait,
+            priority,
+            owners,
             retry,
             held: Held::new(order),
             panic: None,
@@ -145,6 +154,8 @@ impl<R, I: ?Sized> Stream<R, I> {
             flow: Flow::inline(),
             terms: Terms::default(),
             wait: None,
+            priority: 0,
+            owners: None,
             retry: RetryOptions::default(),
             held,
             panic: None,

@@ -134,7 +134,7 @@ impl<F: Copy> Call<'_, F> {
         let described = self.describe.place();
         let encoder = Encoder::new(task.name(), self.pool.encoding()).describing(described.clone());
         let stop_on_failure = failing == Failing::Stops;
-        let mut terms = self.terms(task.name())?;
+        let terms = self.terms(task.name())?;
         let Some(shared) = &self.pool.shared else {
             let mut map = Map {
                 source: Source {
@@ -150,24 +150,24 @@ impl<F: Copy> Call<'_, F> {
             return Ok(map);
         };
         // A copy made by fork must not touch the lock; it is refused below.
-        if let Some(items) = self
+        let fixed = self
             .chunk_items()
-            .filter(|_| self.sticky && shared.is_ours())
-        {
-            terms.sticky = self.owners(shared.size(), items);
-        }
+            .filter(|_| self.sticky && shared.is_ours());
+        let owners = fixed.and_then(|chunk| self.owners(shared.size(), chunk));
         let spec = JobSpec {
             items: 0,
             open: true,
             chunk,
             stop_on_failure,
             profile: 0,
+            priority: self.priority,
             terms,
         };
         let submission = Submission {
             task,
             payload: Payload::Many(Vec::new()),
             spec,
+            owners,
             cell: cell.into(),
             base: 0,
             again: None,

@@ -2,6 +2,11 @@
 //!
 //! Between events: while the queue has items no READY or booting worker is without a frame, unless its link took nothing.
 //! So a new item behind others is queued without a look at the workers.
+//!
+//! While jobs are live that have a priority or chunks of indexes (`Jobs::special`), each entry here is that of `order.rs`, which
+//! does the same with more looks. It is a call that is not taken otherwise, and nothing else: this path is measured.
+
+use std::ops::Range;
 
 use super::alarm::NEVER;
 use super::chunk::Left;
@@ -9,7 +14,7 @@ use super::job::Job;
 use super::queue::Run;
 use super::steal::PATIENCE;
 use super::worker::{Feed, Frame, WorkerState};
-use super::{Core, Effects, Nanos, Slot, chunk};
+use super::{Core, Effects, JobId, Nanos, Slot, chunk};
 
 /// Items shorter than this are queued behind others rather than wake an idle worker for them.
 const SHORT: u32 = 10_000;
@@ -20,19 +25,34 @@ const RETRY: Nanos = 1_000_000;
 
 /// What became of an offer to one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
+pub(super) enum Offer {
     Sent,
     NoRoom,
     LinkFull,
 }
 
 impl Core {
-    /// Queues a run behind all others of its priority and hands out what fits.
+    /// Queues items behind all others and hands out what fits.
     #[inline]
-    pub(super) fn enqueue(&mut self, run: Run, priority: i32, now: Nanos, fx: &mut impl Effects) {
-        let is_first = self.queue.priority() < Some(priority);
-        self.queue.push_back(run, priority);
-        if is_first {
+    pub(super) fn enqueue(
+        &mut self,
+        job: JobId,
+        items: Range<u32>,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) {
+        if self.jobs.special > 0 {
+            return self.enqueue_in_order(job, items.start, items.end, now, fx);
+        }
+        let first = self.queue.is_empty();
+        // Made here, where nobody takes its address: what is stored in parts and loaded whole waits for the stores.
+        let run = Run {
+            job,
+            first: items.start,
+            count: items.end - items.start,
+        };
+        self.queue.push_back(run, 0);
+        if first {
             self.pump(now, fx);
         } else if self.resting > 0 {
             self.meet_demand(now, fx);
@@ -45,20 +65,11 @@ impl Core {
         if !self.outgoing.is_empty() {
             self.see_off(now, fx);
         }
-        while self.has_work() {
-            if self.jobs.special > 0 {
-                let came_back = self.make_way(fx);
-                if !self.outgoing.is_empty() {
-                    // One that has served long enough was kept by what came back.
-                    self.see_off(now, fx);
-                }
-                if came_back || self.feed_own(now, fx) {
-                    continue;
-                }
-                if self.queue.is_empty() {
-                    break;
-                }
-            } else if self.feed_hot(now, fx) {
+        if self.jobs.special > 0 {
+            return self.pump_in_order(now, fx);
+        }
+        while !self.queue.is_empty() {
+            if self.feed_hot(now, fx) {
                 continue;
             }
             if let Some(slot) = self.idle.pop() {
@@ -81,10 +92,11 @@ impl Core {
             self.pump(now, fx);
             self.steal(now, fx);
             self.note_idle(slot, now);
+        } else if self.jobs.special > 0 {
+            self.refill_in_order(slot, now, fx);
         } else {
-            while self.has_work() && self.offer(slot, now, fx) == Offer::Sent {}
-            let others = !self.idle.is_empty() || !self.vacant.is_empty() || self.resting > 0;
-            if others || self.jobs.special > 0 {
+            while !self.queue.is_empty() && self.offer(slot, now, fx) == Offer::Sent {}
+            if !self.idle.is_empty() || !self.vacant.is_empty() || self.resting > 0 {
                 self.pump(now, fx);
             }
         }
@@ -176,36 +188,13 @@ impl Core {
 
     /// Offers to a worker just taken off its list.
     #[inline]
-    fn offer_to_empty(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
+    pub(super) fn offer_to_empty(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
         if let Some(worker) = self.workers.get_mut(slot) {
             worker.listed = false;
             worker.idle_since = NEVER;
         }
         if self.offer(slot, now, fx) == Offer::LinkFull {
             self.look_again_at(now.saturating_add(RETRY));
-        }
-    }
-
-    /// As an offer to any worker, with or without frames; says whether it was given something.
-    pub(super) fn feed_one(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> bool {
-        let Some(worker) = self.workers.get_mut(slot) else {
-            return false;
-        };
-        if !worker.listed {
-            return self.offer(slot, now, fx) == Offer::Sent;
-        }
-        worker.idle_since = NEVER;
-        self.unlist(slot);
-        match self.offer(slot, now, fx) {
-            Offer::Sent => true,
-            Offer::NoRoom => {
-                self.list_if_empty(slot);
-                false
-            }
-            Offer::LinkFull => {
-                self.look_again_at(now.saturating_add(RETRY));
-                false
-            }
         }
     }
 
@@ -236,7 +225,7 @@ impl Core {
     }
 
     /// Offers the front of the queue to the workers in turn, to each at most once.
-    fn feed_anyone_ahead(&mut self, now: Nanos, fx: &mut impl Effects) -> bool {
+    pub(super) fn feed_anyone_ahead(&mut self, now: Nanos, fx: &mut impl Effects) -> bool {
         for _ in 0..self.workers.len() {
             self.cursor = if self.cursor + 1 < self.workers.len() {
                 self.cursor + 1
@@ -253,13 +242,28 @@ impl Core {
     /// Cuts a frame off the front of the queue for this worker, if it has room for one.
     #[inline]
     fn offer(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> Offer {
-        let workers = self.size;
-        let Some((from, run)) = self.next_for(slot) else {
+        if self.jobs.special > 0 {
+            return self.offer_in_order(slot, now, fx);
+        }
+        let Some(run) = self.queue.front() else {
             return Offer::NoRoom;
         };
-        if self.jobs.special > 0 && !self.may_follow(slot, run.job, from) {
-            return Offer::NoRoom;
-        }
+        self.give(slot, run, now, fx, |core, taken| {
+            core.queue.take_front(taken)
+        })
+    }
+
+    /// Gives a worker that has room a frame from the beginning of this run, and takes it out of its queue.
+    #[inline(always)]
+    pub(super) fn give(
+        &mut self,
+        slot: usize,
+        run: Run,
+        now: Nanos,
+        fx: &mut impl Effects,
+        take: impl FnOnce(&mut Core, u32),
+    ) -> Offer {
+        let workers = self.size;
         let (Some(job), Some(worker)) = (self.jobs.get_mut(run.job), self.workers.get_mut(slot))
         else {
             return Offer::NoRoom;
@@ -273,10 +277,10 @@ impl Core {
             open: job.open,
         };
         let limited = job.limit != NEVER;
-        let size = match job.sticky {
-            _ if limited => 1,
-            Some(sticky) => sticky.rest_of_chunk(run.first),
-            None => chunk::size(job.chunk, job.growth, item, left, workers),
+        let size = if limited {
+            1
+        } else {
+            chunk::size(job.chunk, job.growth, item, left, workers)
         };
         let left = u32::try_from(worker.left).unwrap_or(u32::MAX);
         let count = size.min(run.count).min(left);
@@ -304,11 +308,7 @@ impl Core {
         let done = worker.left == 0 && worker.state == WorkerState::Ready;
         job.growth.record(size);
         job.queued -= taken;
-        if self.own.items == 0 {
-            self.queue.take_front(taken);
-        } else {
-            self.take_from(from, slot, taken);
-        }
+        take(self, taken);
         self.counters.frames += 1;
         self.hot = slot;
         if limited {

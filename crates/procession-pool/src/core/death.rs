@@ -137,6 +137,7 @@ impl Core {
         self.waiting -= worker.waiting();
         while let Some(frame) = worker.pop_newest() {
             let position = worker.frames.len();
+            let sticky = self.jobs.sticky(frame.job);
             let Some(job) = self.jobs.get_mut(frame.job) else {
                 continue;
             };
@@ -150,7 +151,8 @@ impl Core {
                 first: frame.first.wrapping_add(lost),
                 count: frame.count - lost,
             };
-            put_first(&mut self.queue, &mut self.own, job, rest);
+            let queues = (&mut self.queue, &mut self.own);
+            put_first(queues, sticky, job.priority, rest);
             job.queued += rest.count;
             if lost > 0 || matches!(job.stop, Stop::Stopped(_)) {
                 hurt.push(Run {

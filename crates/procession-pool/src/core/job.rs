@@ -1,5 +1,7 @@
 //! Jobs and their counts of items; must not know what an item is, nor which worker has it.
 
+use std::collections::BTreeMap;
+
 use super::alarm::NEVER;
 use super::chunk::Growth;
 use super::rank::Ranks;
@@ -40,10 +42,6 @@ pub(crate) struct Terms {
     pub(crate) start_by: Nanos,
     /// Whether items that fail are tried again.
     pub(crate) retry: Retry,
-    /// Higher ones begin before lower ones.
-    pub(crate) priority: i32,
-    /// Which index each chunk belongs to, if not to anyone; the chunks are cut by this.
-    pub(crate) sticky: Option<Sticky>,
 }
 
 impl Default for Terms {
@@ -52,8 +50,6 @@ impl Default for Terms {
             limit: NEVER,
             start_by: NEVER,
             retry: Retry::default(),
-            priority: 0,
-            sticky: None,
         }
     }
 }
@@ -71,6 +67,8 @@ pub(crate) struct JobSpec {
     pub(crate) stop_on_failure: bool,
     /// Index of the function's time profile; small numbers, the core keeps a table up to the largest.
     pub(crate) profile: u32,
+    /// Higher ones begin before lower ones.
+    pub(crate) priority: i32,
     /// What its items are held to.
     pub(crate) terms: Terms,
 }
@@ -101,7 +99,6 @@ pub(super) struct Job {
     pub(super) since: Nanos,
     pub(super) profile: u32,
     pub(super) priority: i32,
-    pub(super) sticky: Option<Sticky>,
     /// Items ever announced: the index of the next one to be appended.
     pub(super) total: u32,
     pub(super) queued: u32,
@@ -128,10 +125,7 @@ pub(super) struct Jobs {
     /// Live jobs with a priority of their own, or with chunks that belong to an index.
     pub(super) special: u32,
     ranks: Ranks,
-}
-
-fn is_special(priority: i32, sticky: Option<Sticky>) -> bool {
-    priority != 0 || sticky.is_some()
+    sticky: BTreeMap<JobId, Sticky>,
 }
 
 impl Jobs {
@@ -161,8 +155,7 @@ impl Jobs {
             limit: spec.terms.limit,
             since: now,
             profile: spec.profile,
-            priority: spec.terms.priority,
-            sticky: spec.terms.sticky,
+            priority: spec.priority,
             total: spec.items,
             queued: spec.items,
             unresolved: spec.items,
@@ -176,9 +169,8 @@ impl Jobs {
             None => self.slots.push(job),
         }
         self.limited += u32::from(spec.terms.limit != NEVER);
-        if is_special(spec.terms.priority, spec.terms.sticky) {
-            self.special += 1;
-            self.ranks.enter(spec.terms.priority);
+        if spec.priority != 0 {
+            self.enter(spec.priority);
         }
         id
     }
@@ -203,14 +195,47 @@ impl Jobs {
             job.generation = job.generation.wrapping_add(1);
             job.retries = None;
             let limited = job.limit != NEVER;
-            let (priority, sticky) = (job.priority, job.sticky);
+            let priority = job.priority;
             self.limited -= u32::from(limited);
-            if is_special(priority, sticky) {
-                self.special -= 1;
-                self.ranks.leave(priority);
+            if self.special > 0 {
+                self.leave(id, priority);
             }
             self.free.push(id.slot);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter(&mut self, priority: i32) {
+        self.special += 1;
+        self.ranks.enter(priority);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave(&mut self, id: JobId, priority: i32) {
+        if priority != 0 {
+            self.special -= 1;
+            self.ranks.leave(priority);
+        }
+        self.unstick(id);
+    }
+
+    /// The chunks of this job, which may be one that is about to come, belong to indexes.
+    pub(super) fn stick(&mut self, id: JobId, sticky: Sticky) {
+        self.special += 1;
+        self.sticky.insert(id, sticky);
+    }
+
+    pub(super) fn unstick(&mut self, id: JobId) {
+        if self.sticky.remove(&id).is_some() {
+            self.special -= 1;
+        }
+    }
+
+    /// Which index each chunk of this job belongs to, if not to anyone.
+    pub(super) fn sticky(&self, id: JobId) -> Option<Sticky> {
+        self.sticky.get(&id).copied()
     }
 
     /// Whether live jobs have more than one priority among them.

@@ -12,6 +12,7 @@ mod effects;
 mod job;
 mod limit;
 mod look;
+mod order;
 mod own;
 mod place;
 mod profile;

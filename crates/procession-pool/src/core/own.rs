@@ -1,4 +1,4 @@
-//! What belongs to one index ([`Sticky`](super::Sticky)): it waits in a queue of its own, for whoever
+//! What belongs to one index ([`Sticky`]): it waits in a queue of its own, for whoever
 //! serves under it. Must not start or end a worker.
 //!
 //! 1. An index has a queue of its own while it is below the pool's size. Nobody else takes anything from there; what is taken
@@ -7,10 +7,9 @@
 //!    one, and the lower one once after [`TURN`] of these.
 //! 3. What is of an index that the pool has no more, or whose worker cannot be replaced at once, is for anyone from there on.
 
-use super::job::Job;
 use super::queue::{Queue, Run, TURN};
 use super::worker::{Frame, Worker};
-use super::{Core, Effects, JobId, Nanos};
+use super::{Core, Effects, JobId, Nanos, Sticky};
 
 /// Where a worker's next frame comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +50,9 @@ impl Own {
         self.queues.get(index as usize)
     }
 
-    /// The queue for these items of a job, if they have one.
-    fn of(&mut self, job: &Job, run: Run) -> Option<&mut Queue> {
-        let index = job.sticky?.index_of(run.first);
+    /// The queue for these items, if they have one.
+    fn of(&mut self, sticky: Option<Sticky>, run: Run) -> Option<&mut Queue> {
+        let index = sticky?.index_of(run.first);
         if index >= self.size {
             return None;
         }
@@ -95,10 +94,15 @@ impl Own {
     }
 }
 
-/// Puts items of a job before all others of their priority, wherever they wait.
-pub(super) fn put_first(queue: &mut Queue, own: &mut Own, job: &Job, run: Run) {
-    let queue = own.of(job, run).unwrap_or(queue);
-    queue.push_front(run, job.priority);
+/// Puts items of this priority before all others of it, wherever they wait.
+pub(super) fn put_first(
+    (queue, own): (&mut Queue, &mut Own),
+    sticky: Option<Sticky>,
+    priority: i32,
+    run: Run,
+) {
+    let queue = own.of(sticky, run).unwrap_or(queue);
+    queue.push_front(run, priority);
 }
 
 impl Core {
@@ -120,11 +124,16 @@ impl Core {
     }
 
     /// Queues a run, each chunk where it belongs, and hands out what fits.
-    pub(super) fn enqueue_chunks(&mut self, run: Run, now: Nanos, fx: &mut impl Effects) {
-        let Some(job) = self.jobs.get(run.job) else {
+    pub(super) fn enqueue_chunks(
+        &mut self,
+        run: Run,
+        sticky: Sticky,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) {
+        let Some(priority) = self.jobs.get(run.job).map(|job| job.priority) else {
             return;
         };
-        let Some(sticky) = job.sticky else { return };
         let (mut first, end) = (run.first, run.first + run.count);
         while first < end {
             let count = sticky.rest_of_chunk(first).min(end - first);
@@ -133,8 +142,8 @@ impl Core {
                 count,
                 ..run
             };
-            let queue = self.own.of(job, chunk).unwrap_or(&mut self.queue);
-            queue.push_back(chunk, job.priority);
+            let queue = self.own.of(Some(sticky), chunk).unwrap_or(&mut self.queue);
+            queue.push_back(chunk, priority);
             first += count;
         }
         self.pump(now, fx);
@@ -153,7 +162,6 @@ impl Core {
     }
 
     /// What this worker would be given next, and from where.
-    #[inline]
     pub(super) fn next_for(&self, slot: usize) -> Option<(Source, Run)> {
         if self.own.items == 0 {
             return self.queue.front().map(|run| (Source::Common, run));
@@ -234,7 +242,7 @@ impl Core {
     }
 
     fn is_anyones(&self, frame: &Frame) -> bool {
-        let sticky = self.jobs.get(frame.job).and_then(|job| job.sticky);
+        let sticky = self.jobs.sticky(frame.job);
         sticky.is_none_or(|sticky| sticky.index_of(frame.first) >= self.size)
     }
 

@@ -173,6 +173,7 @@ impl Queue {
 
     /// Where runs of a priority wait that is not the one served next.
     #[cold]
+    #[inline(never)]
     fn lane(&mut self, priority: i32) -> &mut VecDeque<Run> {
         if self.runs.is_empty() {
             self.priority = priority;
@@ -193,6 +194,7 @@ impl Queue {
 
     /// Something was handed out while several priorities waited, or had a moment ago.
     #[cold]
+    #[inline(never)]
     fn end_turn(&mut self) {
         self.turns += 1;
         self.since = self.turns;

@@ -324,6 +324,7 @@ impl Core {
     }
 
     fn put_first(&mut self, id: JobId, item: u32) {
+        let sticky = self.jobs.sticky(id);
         if let Some(job) = self.jobs.get_mut(id) {
             let (first, count) = (item, 1);
             let run = Run {
@@ -332,7 +333,7 @@ impl Core {
                 count,
             };
             job.queued += 1;
-            put_first(&mut self.queue, &mut self.own, job, run);
+            put_first((&mut self.queue, &mut self.own), sticky, job.priority, run);
         }
         self.counters.retried += 1;
     }

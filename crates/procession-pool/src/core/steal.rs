@@ -91,9 +91,11 @@ impl Core {
             worker.spare_quota(frame.count);
             let run = frame.run();
             if requeue(run) {
+                let sticky = self.jobs.sticky(run.job);
                 if let Some(job) = self.jobs.get_mut(run.job) {
                     job.queued += run.count;
-                    put_first(&mut self.queue, &mut self.own, job, run);
+                    let queues = (&mut self.queue, &mut self.own);
+                    put_first(queues, sticky, job.priority, run);
                 }
             } else {
                 dropped.push(run);

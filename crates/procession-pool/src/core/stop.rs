@@ -98,6 +98,7 @@ impl Core {
 
     /// Cancels the job's queued items, those held, and those in frames not begun. The caller settles the job and pumps.
     pub(super) fn stop_job(&mut self, id: JobId, why: Cancelled, fx: &mut impl Effects) {
+        let sticky = self.jobs.sticky(id);
         let Some(job) = self.jobs.get_mut(id) else {
             return;
         };
@@ -109,7 +110,7 @@ impl Core {
             let job = &*job;
             let mut cancel = |run| cancelled += job.cancel_run(run, why, &mut kept, fx);
             self.queue.remove_job(id, job.priority, &mut cancel);
-            if job.sticky.is_some() {
+            if sticky.is_some() {
                 self.own.remove_job(id, job.priority, &mut cancel);
             }
         }
@@ -134,7 +135,8 @@ impl Core {
         if let Some(job) = self.jobs.get_mut(id) {
             job.unresolved -= cancelled;
             for run in kept.into_iter().rev() {
-                put_first(&mut self.queue, &mut self.own, job, run);
+                let queues = (&mut self.queue, &mut self.own);
+                put_first(queues, sticky, job.priority, run);
                 job.queued += run.count;
             }
         }

@@ -2,8 +2,7 @@
 
 use super::alarm::NEVER;
 use super::job::{Job, Stop};
-use super::queue::Run;
-use super::{Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused};
+use super::{Chunk, Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused, Sticky};
 
 impl Core {
     /// The id the next accepted job will have. `submit` may call `send` and even `finished` with it before it returns,
@@ -34,16 +33,28 @@ impl Core {
             self.settle(id, fx);
             return Ok(id);
         }
-        let run = Run {
-            job: id,
-            first: 0,
-            count: spec.items,
-        };
-        match spec.terms.sticky {
-            None => self.enqueue(run, spec.terms.priority, now, fx),
-            Some(_) => self.enqueue_chunks(run, now, fx),
-        }
+        self.enqueue(id, 0..spec.items, now, fx);
         Ok(id)
+    }
+
+    /// As `submit`, of a job whose chunks belong to indexes. They are cut by that, whatever the specification says.
+    pub(crate) fn submit_chunks(
+        &mut self,
+        spec: JobSpec,
+        sticky: Sticky,
+        now: Nanos,
+        fx: &mut impl Effects,
+    ) -> Result<JobId, Refused> {
+        let id = self.next_id();
+        // Before, because something may be handed out at once.
+        self.jobs.stick(id, sticky);
+        let chunk = Chunk::Fixed(sticky.chunk);
+        let spec = JobSpec { chunk, ..spec };
+        let taken = self.submit(spec, now, fx);
+        if taken.is_err() {
+            self.jobs.unstick(id);
+        }
+        taken
     }
 
     /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. False: the job is
@@ -77,16 +88,7 @@ impl Core {
                 }
                 job.queued += more;
                 job.unresolved += more;
-                let priority = job.priority;
-                let run = Run {
-                    job: id,
-                    first,
-                    count: more,
-                };
-                match job.sticky {
-                    None => self.enqueue(run, priority, now, fx),
-                    Some(_) => self.enqueue_chunks(run, now, fx),
-                }
+                self.enqueue(id, first..total, now, fx);
                 self.start_missing(now, fx);
             }
         }

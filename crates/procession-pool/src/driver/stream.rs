@@ -13,7 +13,7 @@ use super::parts::Payload;
 use super::room::{Load, NotTaken};
 use super::{Shared, Submission};
 use crate::cell::Cell;
-use crate::core::{Chunk, JobId, JobSpec, Terms};
+use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
 use crate::retry::RetryOptions;
 use crate::stream::Portion;
 
@@ -27,6 +27,9 @@ pub(crate) struct Given<'a> {
     pub(crate) first: u32,
     pub(crate) chunk: Chunk,
     pub(crate) terms: Terms,
+    pub(crate) priority: i32,
+    /// Whose its chunks are, if not anyone's.
+    pub(crate) owners: Option<Sticky>,
     pub(crate) retry: &'a RetryOptions,
     pub(crate) cell: &'a Arc<Cell>,
     /// The stream's number, once it has one.
@@ -63,8 +66,10 @@ impl Shared {
                 chunk: given.chunk,
                 stop_on_failure: false,
                 profile: 0,
+                priority: given.priority,
                 terms: given.terms,
             },
+            owners: given.owners,
             cell: Arc::clone(given.cell),
             base: given.first,
             again,

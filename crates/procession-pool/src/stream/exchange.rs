@@ -60,7 +60,6 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         if let Some(wait) = self.wait {
             terms.start_by = now_ns().saturating_add(nanos(wait));
         }
-        terms.sticky = terms.sticky.map(|sticky| sticky.beginning_with(first));
         let (items, bytes) = (portion.items(), portion.bytes());
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
@@ -86,6 +85,8 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     first: first as u32,
                     chunk: self.flow.chunk(),
                     terms,
+                    priority: self.priority,
+                    owners: self.owners.map(|owners| owners.beginning_with(first)),
                     retry: &self.retry,
                     cell: &self.source.cell,
                     id: self.source.id,

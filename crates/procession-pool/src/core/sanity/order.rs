@@ -19,7 +19,7 @@ impl Core {
                 "work of nobody, {index}"
             );
             for (_, run) in queue.iter() {
-                let sticky = self.jobs.get(run.job).and_then(|job| job.sticky);
+                let sticky = self.jobs.sticky(run.job);
                 let owner = sticky.map(|sticky| sticky.index_of(run.first));
                 assert_eq!(owner, Some(index), "whose is {run:?}");
             }
@@ -39,9 +39,12 @@ impl Core {
                 "priorities in worker {slot}: {priorities:?}"
             );
         }
-        let special =
-            |(_, job): &(_, &super::super::job::Job)| job.priority != 0 || job.sticky.is_some();
-        let special = self.jobs.iter().filter(special).count();
+        let ranked = self.jobs.iter().filter(|(_, job)| job.priority != 0);
+        let stick = self
+            .jobs
+            .iter()
+            .filter(|(id, _)| self.jobs.sticky(*id).is_some());
+        let special = ranked.count() + stick.count();
         assert_eq!(self.jobs.special as usize, special, "special jobs");
     }
 }

@@ -6,11 +6,7 @@ use super::fake::Outcome::Done;
 use super::scene::{MS, Scene, US, call, map};
 
 fn at(priority: i32, spec: JobSpec) -> JobSpec {
-    let terms = Terms {
-        priority,
-        ..spec.terms
-    };
-    JobSpec { terms, ..spec }
+    JobSpec { priority, ..spec }
 }
 
 /// What the worker is at, or would begin next.
@@ -158,6 +154,21 @@ fn calls_go_between_the_chunks_of_a_lower_map() {
     assert_eq!(front(&scene, 1), Some(low));
     scene.run();
     assert_eq!(scene.fx.outcomes(low), [Done; 1_000]);
+    scene.end();
+}
+
+/// What it waited to finish before it went is done by another one.
+#[test]
+fn retired_worker_that_loses_what_waits_goes() {
+    let mut scene = Scene::ready(2);
+    scene.known(10 * US);
+    let low: Vec<JobId> = (0..20).map(|_| scene.submit(call())).collect();
+    assert!(scene.retire(0));
+    scene.submit(at(1, call()));
+    assert_eq!(scene.fx.links[0].frames.len(), 0);
+    assert!(scene.fx.stops.contains(&Slot(0)), "it has nothing left");
+    scene.run();
+    assert!(low.iter().all(|job| scene.fx.outcomes(*job) == [Done]));
     scene.end();
 }
 

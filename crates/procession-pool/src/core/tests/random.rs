@@ -185,30 +185,32 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             }
             held_to.retry = retries(retry);
             // A quarter each: of other priorities, of indexes, of both, of neither.
-            if place % 2 == 1 {
-                held_to.priority = place as i32 / 4 - 2;
-            }
-            if place % 4 >= 2 {
-                held_to.sticky = Some(Sticky {
-                    indexes: 1 + place / 4,
-                    chunk: chunk.max(1),
-                    from: u64::from(items % 5),
-                });
-            }
-            let chunk = match (held_to.sticky, chunk) {
+            let priority = if place % 2 == 1 {
+                place as i32 / 4 - 2
+            } else {
+                0
+            };
+            let sticky = (place % 4 >= 2).then(|| Sticky {
+                indexes: 1 + place / 4,
+                chunk: chunk.max(1),
+                from: u64::from(items % 5),
+            });
+            let chunk = match (sticky, chunk) {
                 (Some(sticky), _) => Chunk::Fixed(sticky.chunk),
                 (None, 0) => Chunk::Auto,
                 (None, 1) => Chunk::AtMost(3),
                 (None, more) => Chunk::Fixed(more - 1),
             };
-            jobs.extend(scene.try_submit(JobSpec {
+            let spec = JobSpec {
                 items,
                 open,
                 chunk,
                 stop_on_failure: stop,
                 profile,
+                priority,
                 terms: held_to,
-            }));
+            };
+            jobs.extend(scene.try_submit_chunks(spec, sticky));
         }
         Step::Extend { pick, more, last } => {
             if let Some(job) = open_job(scene, jobs, pick) {

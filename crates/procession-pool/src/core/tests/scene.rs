@@ -1,8 +1,8 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
 use super::super::{
-    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot, Terms,
-    Verdict, WorkerRef,
+    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot, Sticky,
+    Terms, Verdict, WorkerRef,
 };
 use super::fake::{Fake, Outcome};
 
@@ -24,6 +24,7 @@ pub(super) fn map(items: u32) -> JobSpec {
         chunk: Chunk::Auto,
         stop_on_failure: false,
         profile: 0,
+        priority: 0,
         terms: Terms::default(),
     }
 }
@@ -92,9 +93,26 @@ impl Scene {
     }
 
     pub(super) fn try_submit(&mut self, spec: JobSpec) -> Result<JobId, Refused> {
+        self.try_submit_chunks(spec, None)
+    }
+
+    pub(super) fn submit_chunks(&mut self, spec: JobSpec, sticky: Sticky) -> JobId {
+        let taken = self.try_submit_chunks(spec, Some(sticky));
+        taken.expect("the pool is open")
+    }
+
+    pub(super) fn try_submit_chunks(
+        &mut self,
+        spec: JobSpec,
+        sticky: Option<Sticky>,
+    ) -> Result<JobId, Refused> {
         let id = self.core.next_id();
         self.fx.announce(id, spec.items, spec.open);
-        let result = self.core.submit(spec, self.now, &mut self.fx);
+        let (now, fx) = (self.now, &mut self.fx);
+        let result = match sticky {
+            None => self.core.submit(spec, now, fx),
+            Some(sticky) => self.core.submit_chunks(spec, sticky, now, fx),
+        };
         match result {
             Ok(given) => assert_eq!(given, id, "the id was foretold"),
             Err(_) => drop(self.fx.jobs.remove(&id)),

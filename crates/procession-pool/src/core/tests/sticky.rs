@@ -1,26 +1,21 @@
 //! Chunks that belong to an index: whatever happens, nobody else takes them while somebody serves there, and none is stranded.
 
-use super::super::{Chunk, Core, JobId, JobSpec, LifeConfig, Slot, Sticky, Terms};
+use super::super::{Core, JobId, JobSpec, LifeConfig, Slot, Sticky};
 use super::fake::Outcome::{self, Done, Lost};
 use super::scene::{MS, Scene, US, call, map};
 
-fn chunks(items: u32, chunk: u32, indexes: u32) -> JobSpec {
-    let (size, from) = (chunk, 0);
-    let sticky = Some(Sticky {
+fn of(chunk: u32, indexes: u32) -> Sticky {
+    let from = 0;
+    Sticky {
         indexes,
         chunk,
         from,
-    });
-    let terms = Terms {
-        sticky,
-        ..Terms::default()
-    };
-    let chunk = Chunk::Fixed(size);
-    JobSpec {
-        chunk,
-        terms,
-        ..map(items)
     }
+}
+
+/// A map of so many items in chunks of so many, for so many indexes.
+fn chunks(scene: &mut Scene, items: u32, chunk: u32, indexes: u32) -> JobId {
+    scene.submit_chunks(map(items), of(chunk, indexes))
 }
 
 fn first_of(scene: &Scene, slot: u32) -> Option<(JobId, u32)> {
@@ -34,7 +29,7 @@ fn chunk_goes_to_its_index_each_time_however_quick_the_others_are() {
     let mut scene = Scene::ready(3);
     scene.known(10 * US);
     for _ in 0..2 {
-        let job = scene.submit(chunks(24, 2, 3));
+        let job = chunks(&mut scene, 24, 2, 3);
         // The first worker does nothing until all others have done everything.
         for slot in [2, 1, 0] {
             let mut firsts = Vec::new();
@@ -56,7 +51,7 @@ fn chunk_goes_to_its_index_each_time_however_quick_the_others_are() {
 #[test]
 fn index_without_anything_leaves_the_others_their_own() {
     let mut scene = Scene::ready(3);
-    let job = scene.submit(chunks(2, 1, 3));
+    let job = chunks(&mut scene, 2, 1, 3);
     assert_eq!(scene.core.stats().idle, 1);
     assert_eq!(first_of(&scene, 1), Some((job, 1)));
     assert_eq!(first_of(&scene, 2), None);
@@ -67,7 +62,7 @@ fn index_without_anything_leaves_the_others_their_own() {
 #[test]
 fn replacement_takes_what_its_predecessor_had() {
     let mut scene = Scene::ready(2);
-    let job = scene.submit(chunks(6, 1, 2));
+    let job = chunks(&mut scene, 6, 1, 2);
     scene.begin(0);
     scene.die(0);
     for item in [1, 3, 5] {
@@ -91,7 +86,7 @@ fn successor_takes_what_is_left_of_a_chunk() {
     };
     let mut scene = Scene::living(2, life);
     scene.boot_all();
-    let job = scene.submit(chunks(12, 3, 2));
+    let job = chunks(&mut scene, 12, 3, 2);
     scene.run();
     assert_eq!(scene.fx.outcomes(job), [Done; 12]);
     scene.end();
@@ -101,7 +96,7 @@ fn successor_takes_what_is_left_of_a_chunk() {
 #[test]
 fn what_is_of_an_index_that_cannot_be_served_is_for_anyone() {
     let mut scene = Scene::ready(2);
-    let job = scene.submit(chunks(4, 1, 2));
+    let job = chunks(&mut scene, 4, 1, 2);
     scene.begin(0);
     scene.die(0);
     scene.done(1, 1);
@@ -117,7 +112,7 @@ fn what_is_of_an_index_that_cannot_be_served_is_for_anyone() {
 #[test]
 fn what_is_of_an_index_beyond_the_new_size_is_for_anyone() {
     let mut scene = Scene::ready(3);
-    let job = scene.submit(chunks(9, 1, 3));
+    let job = chunks(&mut scene, 9, 1, 3);
     (0..3).for_each(|slot| scene.begin(slot));
     scene.resize(1);
     scene.done(2, 1);
@@ -130,7 +125,7 @@ fn what_is_of_an_index_beyond_the_new_size_is_for_anyone() {
     firsts.sort_unstable();
     assert_eq!(firsts, [0, 3, 4, 5, 6, 7, 8]);
     assert!(scene.fx.is_finished(job));
-    let later = scene.submit(chunks(3, 1, 3));
+    let later = chunks(&mut scene, 3, 1, 3);
     scene.run();
     assert_eq!(scene.fx.outcomes(later), [Done; 3]);
     scene.end();
@@ -140,7 +135,7 @@ fn what_is_of_an_index_beyond_the_new_size_is_for_anyone() {
 #[test]
 fn own_work_and_that_for_anyone_take_turns() {
     let mut scene = Scene::ready(1);
-    let own = scene.submit(chunks(5, 1, 1));
+    let own = chunks(&mut scene, 5, 1, 1);
     let calls: Vec<JobId> = (0..3).map(|_| scene.submit(call())).collect();
     let mut order = Vec::new();
     while let Some((job, _, count)) = scene.core.front(Slot(0)) {
@@ -158,13 +153,16 @@ fn own_work_and_that_for_anyone_take_turns() {
 fn higher_priority_goes_first_wherever_it_waits() {
     let mut scene = Scene::ready(1);
     scene.submit(call());
-    let own = scene.submit(chunks(2, 1, 1));
-    let mut spec = chunks(2, 1, 1);
-    spec.terms.priority = 2;
-    let own_high = scene.submit(spec);
-    let mut spec = call();
-    spec.terms.priority = 1;
-    let middle = scene.submit(spec);
+    let own = chunks(&mut scene, 2, 1, 1);
+    let high = JobSpec {
+        priority: 2,
+        ..map(2)
+    };
+    let own_high = scene.submit_chunks(high, of(1, 1));
+    let middle = scene.submit(JobSpec {
+        priority: 1,
+        ..call()
+    });
     scene.done(0, 1);
     let mut order = Vec::new();
     while let Some((job, _, count)) = scene.core.front(Slot(0)) {
@@ -180,7 +178,7 @@ fn higher_priority_goes_first_wherever_it_waits() {
 fn stealing_leaves_what_belongs_to_the_robbed() {
     let mut scene = Scene::ready(2);
     scene.known(20 * US);
-    let own = scene.submit(chunks(8, 1, 1));
+    let own = chunks(&mut scene, 8, 1, 1);
     let calls: Vec<JobId> = (0..12).map(|_| scene.submit(call())).collect();
     scene.begin(0);
     while let Some((job, _, count)) = scene.core.front(Slot(1)) {
@@ -207,9 +205,11 @@ fn resting_worker_is_started_for_its_own_chunk() {
         ..LifeConfig::default()
     };
     let mut scene = Scene::living(3, life);
-    let mut spec = chunks(1, 1, 3);
-    spec.terms.sticky = spec.terms.sticky.map(|sticky| Sticky { from: 2, ..sticky });
-    let job = scene.submit(spec);
+    let last = Sticky {
+        from: 2,
+        ..of(1, 3)
+    };
+    let job = scene.submit_chunks(map(1), last);
     let who = scene.start_next();
     assert_eq!(scene.fx.links[who.slot.index()].index, 2);
     assert!(scene.fx.starts.is_empty(), "one is enough");
@@ -222,7 +222,7 @@ fn resting_worker_is_started_for_its_own_chunk() {
 #[test]
 fn closing_pool_starts_who_has_work_of_its_own() {
     let mut scene = Scene::ready(2);
-    let job = scene.submit(chunks(4, 1, 2));
+    let job = chunks(&mut scene, 4, 1, 2);
     scene.begin(1);
     scene.close();
     scene.die(1);
@@ -241,7 +241,7 @@ fn stopped_and_terminated_jobs_leave_nothing_with_any_index() {
     ];
     for end in ends {
         let mut scene = Scene::ready(2);
-        let job = scene.submit(chunks(20, 3, 2));
+        let job = chunks(&mut scene, 20, 3, 2);
         scene.begin(0);
         end(&mut scene, job);
         assert_eq!(scene.core.stats().queued_items, 0);
@@ -257,9 +257,9 @@ fn stopped_and_terminated_jobs_leave_nothing_with_any_index() {
 #[test]
 fn deadline_reaches_what_waits_for_an_index() {
     let mut scene = Scene::ready(2);
-    let mut spec = chunks(6, 1, 2);
+    let mut spec = map(6);
     spec.terms.start_by = scene.now + MS;
-    let job = scene.submit(spec);
+    let job = scene.submit_chunks(spec, of(1, 2));
     scene.begin(0);
     scene.begin(1);
     scene.advance(2 * MS);
@@ -276,9 +276,11 @@ fn deadline_reaches_what_waits_for_an_index() {
 #[test]
 fn portions_of_an_input_keep_the_round() {
     let mut scene = Scene::ready(2);
-    let mut spec = chunks(3, 2, 2);
-    spec.terms.sticky = spec.terms.sticky.map(|sticky| Sticky { from: 1, ..sticky });
-    let job = scene.submit(spec);
+    let middle = Sticky {
+        from: 1,
+        ..of(2, 2)
+    };
+    let job = scene.submit_chunks(map(3), middle);
     assert_eq!(
         first_of(&scene, 0),
         Some((job, 0)),

@@ -99,12 +99,14 @@ impl Sim {
             terms.start_by = self.scene.now + self.between(0, 20 * MS);
         }
         terms.retry = self.retries();
+        let mut priority = 0;
         if self.ranked && self.rng.percent(60) {
-            terms.priority = self.rng.below(4) as i32 - 1;
+            priority = self.rng.below(4) as i32 - 1;
         }
+        let mut sticky = None;
         if self.sticks && self.rng.percent(50) {
             let size = 1 + self.rng.below(5) as u32;
-            terms.sticky = Some(Sticky {
+            sticky = Some(Sticky {
                 indexes: 1 + self.rng.below(6) as u32,
                 chunk: size,
                 from: self.rng.below(7),
@@ -116,7 +118,7 @@ impl Sim {
             self.retried.insert(id);
         }
         self.kinds.insert(id, kind);
-        if let Some(sticky) = terms.sticky {
+        if let Some(sticky) = sticky {
             self.scene.fx.sticky.insert(id, sticky);
         }
         self.scene.fx.announce(id, items, open);
@@ -126,13 +128,15 @@ impl Sim {
             chunk,
             stop_on_failure,
             profile: kind,
+            priority,
             terms,
         };
-        match self
-            .scene
-            .core
-            .submit(spec, self.scene.now, &mut self.scene.fx)
-        {
+        let (now, fx) = (self.scene.now, &mut self.scene.fx);
+        let taken = match sticky {
+            None => self.scene.core.submit(spec, now, fx),
+            Some(sticky) => self.scene.core.submit_chunks(spec, sticky, now, fx),
+        };
+        match taken {
             Ok(_) => {
                 if open {
                     self.open.push(id);
