@@ -22,11 +22,11 @@ impl Pool {
     /// let slow = pool.apply_async(std::thread::sleep, (Duration::from_millis(200),));
     /// let busy = loop {
     ///     let stats = pool.stats();
-    ///     if let Some(worker) = stats.workers.into_iter().find(|w| w.state == WorkerState::Busy) {
+    ///     if let Some(worker) = stats.workers.into_iter().find(|w| w.current.is_some()) {
     ///         break worker;
     ///     }
     /// };
-    /// assert!(busy.name.starts_with("seen/"));
+    /// assert!(busy.name.starts_with("seen/") && busy.state == WorkerState::Busy);
     /// assert_eq!(busy.current.map(|task| task.id), Some(slow.id()));
     /// let id = slow.id();
     /// slow.get()?;
@@ -127,7 +127,8 @@ pub struct WorkerStats {
     pub state: WorkerState,
     /// It runs a task now.
     pub busy: bool,
-    /// What it runs now; none for a task that was cancelled and still runs.
+    /// What it runs now; none for a task that was cancelled and still runs, and for the instant between taking a call and
+    /// beginning it.
     pub current: Option<RunningTask>,
     /// Items it has run since it was started, by its own account.
     pub done: u64,
