@@ -12,7 +12,7 @@ const PUBLISH_NS: u64 = 50_000;
 /// While items are shorter than [`SHORT_ITEM_NS`], the clock is read about this often, and at least every
 /// [`LONGEST_STRIDE`] items.
 const READ_EVERY_NS: u64 = 32_000;
-const LONGEST_STRIDE: u64 = 128;
+const LONGEST_STRIDE: u64 = 32;
 const SHORT_ITEM_NS: u64 = 2_000;
 
 /// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
