@@ -200,6 +200,7 @@ impl Core {
         worker.alarm = NEVER;
         worker.due = NEVER;
         (worker.left, worker.kept, worker.retired) = (0, 0, false);
+        worker.undying = false;
         self.lacking += u32::from(worker.is_lacking());
         self.down += 1;
         let index = worker.index;

@@ -5,7 +5,8 @@
 //!    back, returned by a death or tried again goes back there.
 //! 2. A worker with something of its own is given that and what is for anyone in turn; of different priorities, the higher
 //!    one, and the lower one once after [`TURN`] of these.
-//! 3. What is of an index that the pool has no more, or whose worker cannot be replaced at once, is for anyone from there on.
+//! 3. What is of an index that the pool has no more is for anyone from there on. So is what waits when its worker fails to
+//!    start and has to pause; what comes in that pause waits for the next start.
 
 use super::queue::{Queue, Run, TURN};
 use super::worker::{Frame, Worker};

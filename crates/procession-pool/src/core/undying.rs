@@ -15,12 +15,7 @@ use super::{Core, Effects, Nanos, PoolState};
 impl Core {
     /// This worker was told to end at once: notes when that is overdue, if it will be missed.
     pub(super) fn expect_end(&mut self, slot: usize, now: Nanos) {
-        let missed = match self.state {
-            PoolState::Open => true,
-            PoolState::Closing => self.jobs.len() > 0,
-            PoolState::Terminating | PoolState::Broken => false,
-        };
-        if !missed {
+        if !self.misses_workers() {
             return;
         }
         let overdue = now.saturating_add(self.undying);
@@ -34,7 +29,7 @@ impl Core {
     /// The end of this worker is overdue.
     pub(super) fn replace_undying(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
         if self.workers.get(slot).map(|worker| worker.duty) != Some(Duty::Serves)
-            || !self.wants_workers()
+            || !self.misses_workers()
         {
             return;
         }
@@ -42,15 +37,24 @@ impl Core {
         if self.successor(slot).is_some() {
             self.counters.restarts += 1;
             self.hand_over(slot, now, fx);
+            if let Some(worker) = self.workers.get_mut(slot) {
+                worker.undying = true;
+            }
+        }
+    }
+
+    /// Whether a worker that is gone has work to come: also while all of that is held, or not there yet. Its successor is
+    /// started once there is some.
+    fn misses_workers(&self) -> bool {
+        match self.state {
+            PoolState::Open => true,
+            PoolState::Closing => self.jobs.len() > 0,
+            PoolState::Terminating | PoolState::Broken => false,
         }
     }
 
     /// Workers that were killed, have not ended, and have been replaced.
     pub(super) fn undying_now(&self) -> u32 {
-        let undying = self
-            .workers
-            .iter()
-            .filter(|worker| (worker.duty, worker.state) == (Duty::Leaves, WorkerState::Killed));
-        undying.count() as u32
+        self.workers.iter().filter(|worker| worker.undying).count() as u32
     }
 }

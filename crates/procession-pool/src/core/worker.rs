@@ -122,6 +122,8 @@ pub(super) struct Worker {
     pub(super) due: Nanos,
     /// When that item began, once it is known.
     pub(super) began: Option<Nanos>,
+    /// It was killed, does not end, and another one serves in its place.
+    pub(super) undying: bool,
     /// A decision was due when the worker seemed to be past what it is about.
     pub(super) spared: bool,
     /// When it was last heard of, and the time before.
@@ -150,6 +152,7 @@ impl Worker {
             queued: 0,
             alarm: NEVER,
             due: NEVER,
+            undying: false,
             began: None,
             spared: false,
             heard: (0, 0),

@@ -1,6 +1,6 @@
 //! Workers that were killed and do not end; the others must not wait for them.
 
-use super::super::{JobSpec, Slot, Terms};
+use super::super::{JobSpec, Retry, Slot, Terms};
 use super::fake::Outcome::{Done, TimedOut};
 use super::scene::{MS, Scene, call};
 
@@ -46,6 +46,35 @@ fn worker_that_does_not_die_is_replaced() {
     assert!(!scene.core.is_finished());
     scene.die(0);
     assert_eq!(scene.core.stats().undying, 0);
+    scene.nothing_left();
+}
+
+/// FAULTS 19, SH03: a closing pool has nothing but an item that is held when the end is overdue, and still misses a worker.
+#[test]
+fn worker_that_does_not_die_is_missed_by_what_is_tried_again_later() {
+    let mut scene = Scene::ready(1);
+    let terms = Terms {
+        limit: LIMIT,
+        retry: Retry {
+            times: 1,
+            delay: 5 * SECOND,
+            ..Retry::default()
+        },
+        ..Terms::default()
+    };
+    let job = scene.submit(JobSpec { terms, ..call() });
+    scene.begin(0);
+    scene.close();
+    scene.advance(LIMIT);
+    scene.advance(SECOND);
+    scene.advance(4 * SECOND);
+    let another = scene.start_next();
+    scene.say_ready(another);
+    scene.done(another.slot.0, 1);
+    assert_eq!(scene.fx.outcomes(job), [Done]);
+    scene.die(another.slot.0);
+    scene.die(0);
+    scene.advance(SECOND);
     scene.nothing_left();
 }
 
