@@ -211,11 +211,14 @@ pub fn set_name(name: &str) -> Result<()> {
 /// Has the C library write its stdout line by line, as it does for a terminal. For a pipe it would keep lines until it has
 /// some kilobytes of them, or the process ends. False when it refuses; Rust's stdout goes line by line in any case.
 ///
-/// Hazard: only before any code of the user's runs, which may be using that stream.
+/// Hazard: only in a worker's prologue, before any code of the user's runs, which may be using that stream. A constructor of
+/// a linked library that has started a thread which prints is such code: with musl, whose `setvbuf` takes no lock, that is a
+/// race.
 ///
 /// ```
 /// assert!(procession_os::prologue::line_buffer_stdout());
 /// ```
+#[doc(hidden)]
 pub fn line_buffer_stdout() -> bool {
     sys::line_buffer_stdout()
 }

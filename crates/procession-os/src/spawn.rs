@@ -72,18 +72,21 @@ pub struct Spawned {
 
 /// A child that is being started; made by [`Spawn::begin`], which has an example.
 ///
-/// Dropped, it changes nothing: the child is started all the same, has no handle, and is collected once it has ended.
+/// Dropped, it changes nothing: the child is started all the same, has no handle, and is collected when another child is
+/// started or dropped after its end.
 #[derive(Debug)]
 #[must_use = "the child has a handle only once `finish` has returned it"]
 pub struct Starting {
     answered: Receiver<Result<Spawned>>,
+    /// The process that asked: nobody answers in a copy of it.
+    owner: u32,
 }
 
 impl Starting {
     /// Waits until the child's image has been replaced.
     ///
     /// # Errors
-    /// As [`Spawn::start`].
+    /// As [`Spawn::start`]; in a forked copy of the process that began, at once.
     ///
     /// ```
     /// # use procession_os::{Socket, Spawn};
@@ -94,6 +97,10 @@ impl Starting {
     /// # Ok::<(), procession_os::Error>(())
     /// ```
     pub fn finish(self) -> Result<Spawned> {
+        let me = std::process::id();
+        if me != self.owner {
+            return Err(copy_of(self.owner, me));
+        }
         self.answered.recv().map_err(|_| gone())?
     }
 }
@@ -169,7 +176,10 @@ impl Spawn {
                 answer,
             })
             .map_err(|_| gone())?;
-        Ok(Starting { answered })
+        Ok(Starting {
+            answered,
+            owner: std::process::id(),
+        })
     }
 
     fn describe(program: &Path, current_dir: Option<&Path>) -> String {
@@ -273,6 +283,12 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 static THREAD: AtomicU32 = AtomicU32::new(0);
 static SUPERVISOR: Mutex<Option<Sender<Request>>> = Mutex::new(None);
 
+fn copy_of(owner: u32, me: u32) -> Error {
+    Error::message(format!(
+        "process {me} is a forked copy of process {owner} and can start no children; only an exec makes it a process of its own"
+    ))
+}
+
 fn gone() -> Error {
     Error::message("the thread that starts processes is gone; this process can start no more")
 }
@@ -283,9 +299,7 @@ fn supervisor() -> Result<Sender<Request>> {
         .compare_exchange(0, me, Ordering::AcqRel, Ordering::Acquire)
         .unwrap_or_else(|owner| owner);
     if owner != 0 && owner != me {
-        return Err(Error::message(format!(
-            "process {me} is a forked copy of process {owner} and can start no children; only an exec makes it a process of its own"
-        )));
+        return Err(copy_of(owner, me));
     }
     let mut supervisor = SUPERVISOR.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(sender) = &*supervisor {

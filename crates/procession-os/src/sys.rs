@@ -152,11 +152,11 @@ unsafe extern "C" {
 
 /// Has C's stdout write each line as it ends, whatever the descriptor is; false when it will not.
 pub(crate) fn line_buffer_stdout() -> bool {
-    // SAFETY: the C library has set its variable before the first constructor runs, and the caller's law is that no user
-    // code has run in this process that could be changing it meanwhile.
+    // SAFETY: the C library has set its variable before the first constructor runs, and nobody assigns to it.
     let stream = unsafe { C_STDOUT };
     // SAFETY: the stream is the C library's own, open and never freed. No buffer is handed over (null), so none has to
-    // outlive the call, and the call takes the stream's lock.
+    // outlive the call. glibc's takes the stream's lock; musl's does not, where the caller's law stands in: nothing in
+    // this process uses the stream yet, but what a constructor of a linked library has left running.
     let result = unsafe { libc::setvbuf(stream, std::ptr::null_mut(), libc::_IOLBF, 0) };
     result == 0
 }

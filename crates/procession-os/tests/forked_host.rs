@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use procession_os::{Child, Received, Socket, Spawn, prologue};
+use procession_os::{Child, Received, Socket, Spawn, Starting, prologue};
 
 fn main() {
     support::main(
@@ -23,7 +23,7 @@ fn obey() {
 }
 
 /// What the copy checks; a number for each thing that is not as it should be.
-fn in_the_copy(child: Child) -> i32 {
+fn in_the_copy(child: Child, starting: Starting) -> i32 {
     let is_refused = |error: procession_os::Error| error.to_string().contains("forked copy");
     let Ok((_socket, control)) = Socket::pair() else {
         return 1;
@@ -34,6 +34,9 @@ fn in_the_copy(child: Child) -> i32 {
         .is_some_and(is_refused)
     {
         return 2;
+    }
+    if !starting.finish().err().is_some_and(is_refused) {
+        return 5;
     }
     if !child.kill().err().is_some_and(is_refused)
         || !child.kill_group().err().is_some_and(is_refused)
@@ -52,11 +55,16 @@ fn in_the_copy(child: Child) -> i32 {
 fn copy_can_touch_nothing() {
     let (started, socket) = support::start("obey", |_| {});
     let child = started.child;
+    let (_socket, control) = Socket::pair().unwrap();
+    let mut spawn = Spawn::own_image(control);
+    spawn.current_dir = Some("/no/such/directory".into());
+    let starting = spawn.begin().unwrap();
     // SAFETY: the copy calls nothing that another thread could hold a lock of, and leaves with `_exit`.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        prologue::exit_now(in_the_copy(child));
+        prologue::exit_now(in_the_copy(child, starting));
     }
+    assert!(starting.finish().is_err(), "no such directory");
     let copy = Child::adopt(pid.cast_unsigned()).unwrap();
     let limit = Instant::now() + Duration::from_secs(20);
     let status = copy
