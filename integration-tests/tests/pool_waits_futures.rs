@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use procession::{TaskErrorKind, wait_all};
+use procession::{Pool, TaskErrorKind, wait_all};
 use procession_integration_tests::pool_scene::{
     Scratch, assert_usable, error_of, finish, scene, until, warm,
 };
@@ -181,5 +181,36 @@ fn all_ways_of_waiting_go_together() {
         pool.close();
         pool.join().unwrap();
         assert_eq!(called.load(Ordering::Relaxed), 100);
+    });
+}
+
+/// LZ08: room is awaited on any executor; it comes with a reply, and closing ends the wait.
+#[test]
+fn room_in_a_full_pool_is_awaited() {
+    scene(|| {
+        let pool = Pool::builder().workers(1).max_queued(1).build().unwrap();
+        assert_usable(&pool);
+        assert_eq!(block_on(pool.room()), (true, 0), "there is room at once");
+        let scratch = Scratch::new();
+        let file = scratch.at("go");
+        let held = pool.apply_async(wait_for, (file.clone(),));
+        until("it runs", || pool.stats().running == 1);
+        let waits = pool.apply_async(sleep_ms, (0,));
+
+        let mut dropped = Box::pin(pool.room());
+        let polled = dropped
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Pending);
+        drop(dropped);
+
+        let go = std::thread::spawn(move || std::fs::write(file, "").unwrap());
+        assert!(block_on(pool.room()).0);
+        assert_eq!(held.get().unwrap() + waits.get().unwrap(), 7);
+        go.join().unwrap();
+        pool.close();
+        assert!(!block_on(pool.room()).0);
+        pool.join().unwrap();
+        drop(pool);
     });
 }

@@ -86,7 +86,7 @@
 //! | for | look at |
 //! |---|---|
 //! | inputs without end, items one by one | [`Pool::imap`], [`Pool::imap_unordered`], [`Call::buffer_size`], [`Imap::next_timeout`] |
-//! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`] |
+//! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`], [`Pool::room`] |
 //! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
 //! | time | [`Call::timeout`], [`Call::queue_deadline`], for all calls [`PoolBuilder::task_timeout`], [`queue_deadline`](PoolBuilder::queue_deadline); [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
 //! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`term_grace`](PoolBuilder::term_grace) |
@@ -151,6 +151,7 @@
 //!
 //! [`Process`]: procession_worker::Process
 
+mod await_room;
 #[cfg(feature = "indicatif")]
 mod bar;
 mod broadcast;
@@ -195,6 +196,7 @@ pub use procession_worker::{Error, PanicReport, TaskError, TaskErrorKind, TaskId
 pub use procession_worker::{Output, OutputStream};
 pub use procession_worker::{cancelled, init, init_before_main};
 
+pub use await_room::AwaitRoom;
 pub use broadcast::{Shared, SharedBytes};
 pub use builder::{MAX_WORKERS, PoolBuilder, WORKERS_VARIABLE};
 pub use call::{Call, CallProgress};

@@ -102,8 +102,8 @@
 //! **Laziness and flow.** [`Pool::imap`] and [`imap_unordered`](Pool::imap_unordered) read their input only a window
 //! ([`buffer_size`](Call::buffer_size)) ahead of what is taken, so it may be endless, and yield each item's own outcome;
 //! dropping one cancels what has not begun. [`max_queued`](PoolBuilder::max_queued) bounds what waits: submissions block
-//! then, [`try_apply_async`](Pool::try_apply_async) gives the arguments back, and [`wait_for_room`](Pool::wait_for_room)
-//! waits with a limit.
+//! then, [`try_apply_async`](Pool::try_apply_async) gives the arguments back, [`wait_for_room`](Pool::wait_for_room)
+//! waits with a limit, and [`room`](Pool::room) is awaited.
 //! ```
 //! # procession::init();
 //! use procession::Pool;
@@ -367,7 +367,8 @@ pub use procession_worker::{Process, ProcessBuilder, ProcessInfo};
 pub use procession_worker::{active_children, current_process, parent_process};
 
 pub use procession_pool::{
-    AsyncResult, Call, CallProgress, CallThen, Pool, PoolBuilder, SubmitError, Unfinished,
+    AsyncResult, AwaitRoom, Call, CallProgress, CallThen, Pool, PoolBuilder, SubmitError,
+    Unfinished,
 };
 pub use procession_pool::{Event, Events, Progress, Telling};
 pub use procession_pool::{Histogram, PoolStats, RunningTask, SlowTask};

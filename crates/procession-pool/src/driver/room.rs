@@ -4,6 +4,7 @@
 //! waiting thread does, on a cell of its own; `unlock`, through which every change goes, sets the cell.
 
 use std::sync::{Arc, MutexGuard};
+use std::task::{Poll, Waker};
 
 use procession_worker::TaskId;
 use procession_worker::handle::now_ns;
@@ -107,6 +108,13 @@ impl Driver {
             cell: Arc::clone(&cell),
         });
         cell
+    }
+
+    fn withdraw(&mut self, asked: Option<Arc<Cell>>) {
+        if let Some(cell) = asked {
+            let asking = &mut self.room.asking;
+            asking.retain(|other| !Arc::ptr_eq(&other.cell, &cell));
+        }
     }
 
     /// Tells everyone for whom there is room. Everyone, because who is told may have gone: nobody is to sleep beside
@@ -223,6 +231,40 @@ impl Shared {
                 let asking = &mut driver.room.asking;
                 asking.retain(|other| !Arc::ptr_eq(&other.cell, &cell));
             }
+        }
+    }
+
+    /// As `wait_for_room` for a future: `asked` is what it waits by, to be withdrawn when it is dropped.
+    pub(crate) fn poll_room(&self, asked: &mut Option<Arc<Cell>>, waker: &Waker) -> Poll<bool> {
+        let load = Load::Job(1);
+        loop {
+            let mut driver = self.lock();
+            driver.withdraw(asked.take());
+            driver.collect_all(true, now_ns());
+            let open = driver.core.state() == PoolState::Open;
+            let room = driver.has_room(load);
+            if !open || room {
+                self.unlock(driver);
+                return Poll::Ready(open && room);
+            }
+            let cell = driver.ask_for_room(load);
+            self.unlock(driver);
+            // Room that came in between is looked at again.
+            let waits = cell.wake_future(waker);
+            *asked = Some(cell);
+            if waits {
+                self.attend();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Nobody waits by this any more.
+    pub(crate) fn withdraw_from_room(&self, asked: Option<Arc<Cell>>) {
+        if asked.is_some() {
+            let mut driver = self.lock();
+            driver.withdraw(asked);
+            self.unlock(driver);
         }
     }
 
