@@ -212,7 +212,8 @@ impl PoolBuilder {
             return Ok(pool);
         }
         let successors = self.life.successors(workers);
-        procession_worker::check_can_start(workers, successors, self.output.captured())?;
+        let captured = self.output.captured();
+        procession_worker::check_can_start("cannot make a pool", workers, successors, captured)?;
         self.limits.write(workers, &mut spec)?;
         let mut config = CoreConfig::new(u32::try_from(workers).unwrap_or(u32::MAX));
         config.life = life;

@@ -13,7 +13,8 @@ impl<F: Copy> Call<'_, F> {
     /// No number is an error, and nothing starves: after 256 frames (calls, or chunks of a map) in a row that passed
     /// lower ones by, the one which has waited longest of these is begun. A pool whose unfinished calls all have the
     /// same priority, whichever it is, works as if there were none. While they differ, a worker is given little ahead of what
-    /// it does, so calls of a few microseconds take longer. An inline pool runs everything at once, in the order of the
+    /// it does, so calls of a few microseconds take longer. Where a pool is full ([`max_queued`](crate::PoolBuilder::max_queued)),
+    /// a call of any priority waits for room. An inline pool runs everything at once, in the order of the
     /// program.
     ///
     /// ```
@@ -40,8 +41,10 @@ impl<F: Copy> Call<'_, F> {
     /// item without it; the first item begins the first chunk. The size of the pool is that at the time of the call.
     ///
     /// No other worker takes such a chunk, however idle it is. When a worker dies or is replaced, the next one under its index
-    /// takes what is left. What belongs to an index that is beyond a smaller [size](crate::Pool::resize), or whose worker
-    /// cannot be replaced at once, goes to anyone. Everything else is as without it: priorities, limits, retries, errors of
+    /// takes what is left, after its predecessor's [grace](crate::PoolBuilder::term_grace) if that had to be ended. What
+    /// belongs to an index that is beyond a smaller [size](crate::Pool::resize), or whose worker fails to start, goes to
+    /// anyone; what is handed in during the pause after such a failure, two seconds at most, waits for the next start. Each
+    /// chunk that waits takes 16 bytes. Everything else is as without it: priorities, limits, retries, errors of
     /// items. Where a worker has chunks of its own and others wait for anyone, it takes turns.
     ///
     /// ```

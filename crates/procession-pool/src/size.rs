@@ -51,7 +51,8 @@ impl Pool {
         let more = workers.saturating_sub(shared.size());
         let captured = shared.captured();
         if more > 0 {
-            procession_worker::check_can_start(more, shared.successors(more), captured)
+            let successors = shared.successors(more);
+            procession_worker::check_can_start("too few descriptors", more, successors, captured)
                 .map_err(|why| cannot(&why))?;
         }
         if shared.resize(u32::try_from(workers).unwrap_or(u32::MAX)) {

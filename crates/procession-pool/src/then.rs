@@ -237,6 +237,12 @@ impl<R: 'static> AsyncResult<R> {
             Some(thread) if !procession_worker::is_forked_copy() => {
                 let callback = thread.register(job);
                 self.source.cell.attach(Hook::Callback(callback));
+                if thread.is_missing()
+                    && let Some(shared) = &self.source.shared
+                {
+                    // The pool's own thread tries again to start it, also when nothing else wakes it.
+                    shared.watch.notify();
+                }
             }
             Some(_) | None => {
                 self.source.cell.leave_for_one_more();

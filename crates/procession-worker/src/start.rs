@@ -58,12 +58,17 @@ pub struct Started {
 
 /// Whether this process may start `workers` pool workers: entered through `init`, not a forked copy, and with
 /// descriptors left for two each, `outputs` more each for what is captured of them, the same for `successors` that are
-/// there before their predecessors have left, and a few of the pool's own.
+/// there before their predecessors have left, and a few of the pool's own. `what` begins the error of too few.
 ///
 /// # Errors
 /// The first of these that does not hold, with what to do about it.
 #[doc(hidden)]
-pub fn check_can_start(workers: usize, successors: usize, outputs: usize) -> Result<(), Error> {
+pub fn check_can_start(
+    what: &str,
+    workers: usize,
+    successors: usize,
+    outputs: usize,
+) -> Result<(), Error> {
     require_init()?;
     require_original()?;
     let needed = workers
@@ -74,8 +79,10 @@ pub fn check_can_start(workers: usize, successors: usize, outputs: usize) -> Res
         0 => format!("{workers} workers"),
         _ => format!("{workers} workers, and {successors} successors while those finish,"),
     };
-    procession_os::limits::check_descriptors(needed, &who)
-        .map_err(|cause| Error::os("cannot make a pool", cause))
+    procession_os::limits::check_descriptors(needed, &who).map_err(|cause| {
+        let advice = "raise the limit of open files (ulimit -n) or take fewer workers";
+        Error::os(format!("{what}: {advice}"), cause)
+    })
 }
 
 /// Starts a child and sends it its orders; on an error, no child and no descriptor is left.

@@ -66,7 +66,7 @@ impl PoolBuilder {
     ///
     /// * A task's lines are handed on before its outcome: its [`on_complete`](crate::Call::on_complete) callbacks run after
     ///   them, and `apply`, `get`, `wait` and the maps return after them, unless a callback holds them up for longer than a
-    ///   second. A future, `ready` and the lazy maps do not wait for them. [`join`](crate::Pool::join) returns after the last one.
+    ///   second. A future and `ready` do not wait for them, the lazy maps need not. [`join`](crate::Pool::join) returns after the last one.
     /// * That holds for whole lines of the task's own process, written by the time it returns. Rust's stdout is flushed for
     ///   it, and C's, which would keep back several KiB in a pipe, is told to write each line as it ends.
     /// * A line is a line when its end is there, or when its worker has ended. One longer than 16 KiB comes in pieces.

@@ -1,4 +1,5 @@
-//! What is counted of a pool without workers. It must never be locked while a task runs: tasks may use their pool.
+//! What is counted of a pool without workers. It must never be locked while a task runs: tasks may use their pool. Nor in
+//! a copy made by `fork`, where whoever holds the lock may not be: nothing is counted there.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,7 +28,8 @@ struct Counts {
 
 /// An item that runs; whatever becomes of the caller, it runs no longer when this is gone.
 pub(crate) struct Running<'a> {
-    account: &'a Account,
+    /// `None` in a forked copy.
+    account: Option<&'a Account>,
     begun: Instant,
     ended: Ended,
     retries: u64,
@@ -47,10 +49,13 @@ impl Account {
 
     /// An item begins.
     pub(crate) fn begin(&self) -> Running<'_> {
-        self.lock().running += 1;
-        self.changed.notify_all();
+        let account = (!procession_worker::is_forked_copy()).then_some(self);
+        if account.is_some() {
+            self.lock().running += 1;
+            self.changed.notify_all();
+        }
         Running {
-            account: self,
+            account,
             begun: Instant::now(),
             ended: Ended::WithError,
             retries: 0,
@@ -59,8 +64,10 @@ impl Account {
 
     /// The pool takes nothing more: once nothing runs, that is the end.
     pub(crate) fn close(&self) {
-        self.lock().over = true;
-        self.changed.notify_all();
+        if !procession_worker::is_forked_copy() {
+            self.lock().over = true;
+            self.changed.notify_all();
+        }
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
@@ -126,7 +133,13 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         let took = u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let mut counts = self.account.lock();
+        let Some(account) = self
+            .account
+            .filter(|_| !procession_worker::is_forked_copy())
+        else {
+            return;
+        };
+        let mut counts = account.lock();
         counts.running -= 1;
         match self.ended {
             Ended::WithValue => counts.done += 1,
@@ -135,6 +148,6 @@ impl Drop for Running<'_> {
         counts.retries += self.retries;
         counts.runs.record(took, 1);
         drop(counts);
-        self.account.changed.notify_all();
+        account.changed.notify_all();
     }
 }

@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use procession_worker::handle::Replies;
 
@@ -74,8 +74,10 @@ pub(crate) struct Later {
     cell: Weak<Cell>,
     pool: Weak<Shared>,
     desk: Desk,
-    /// Taken by the end; poisoned when it panics, which is the last it hears too.
+    /// Taken by the end, and by its own panic: that is the last it hears too, and drops it on the thread it panicked on.
     teller: Mutex<Option<Teller<Function>>>,
+    /// The map never became whole: what is being told is the last.
+    withdrawn: AtomicBool,
     /// A telling is on its way.
     posted: AtomicBool,
 }
@@ -101,6 +103,7 @@ impl Later {
             pool: Arc::downgrade(pool),
             desk: pool.callbacks.desk(),
             teller: Mutex::new(Some(Teller::new(progress))),
+            withdrawn: AtomicBool::new(false),
             posted: AtomicBool::new(false),
         });
         pool.tell_later(&later);
@@ -121,22 +124,34 @@ impl Later {
 
     fn tell(&self) {
         self.posted.store(false, Ordering::Release);
-        // It is locked on this thread alone. A function that has panicked is not called again.
-        if let Ok(mut teller) = self.teller.lock()
-            && let Some(teller) = &mut *teller
-        {
+        // The function runs with no lock held, and is put back unless it panics: then it goes with its unwinding, on this
+        // thread, and not with whoever drops the last owner.
+        let taken = self.lock().take();
+        if let Some(mut teller) = taken {
             let seen = self.progress();
             // Before anything was handed in there is nothing to tell.
             if seen.total > 0 {
                 teller.look(|| seen);
             }
+            // Looked at with the place locked: who withdraws says so before it locks, and takes what it finds.
+            let mut spent = Some(teller);
+            let mut place = self.lock();
+            if !self.withdrawn.load(Ordering::Acquire) {
+                *place = spent.take();
+            }
+            drop(place);
+            drop(spent);
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Teller<Function>>> {
+        self.teller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of the end, of so many items.
     pub(crate) fn end(&self, total: usize) {
-        let teller = self.teller.lock().map(|mut teller| teller.take());
-        if let Ok(Some(teller)) = teller {
+        let taken = self.lock().take();
+        if let Some(teller) = taken {
             teller.end(self.tally.progress().done, total as u64);
         }
     }
@@ -173,8 +188,8 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         if let Some(later) = &self.0 {
-            let teller = later.teller.lock();
-            let spent = teller.unwrap_or_else(PoisonError::into_inner).take();
+            later.withdrawn.store(true, Ordering::Release);
+            let spent = later.lock().take();
             drop(spent);
         }
     }

@@ -68,7 +68,19 @@ type Asked<R> = Result<Option<Result<R, TaskError>>, NotYet>;
 macro_rules! telling {
     ($($name:ident)*) => {$(
         impl<R: DeserializeOwned, I: Items + ?Sized, P: FnMut(Progress)> Telling<$name<R, I>, P> {
-            /// As `next_timeout` of the lazy map in it, telling meanwhile.
+            /// As `next_timeout` of the lazy map in it, telling meanwhile: the next outcome, `Ok(None)` at the end and after
+            /// it, or "not yet", which loses nothing.
+            ///
+            /// ```
+            /// # procession_worker::init();
+            /// use std::time::Duration;
+            /// let pool = procession_pool::Pool::new(1)?;
+            /// let mut slow = pool.call(std::thread::sleep).on_progress(|_| ()).imap([Duration::from_millis(300)]);
+            /// assert!(slow.next_timeout(Duration::from_millis(5)).is_err());
+            /// assert!(slow.next_timeout(Duration::from_secs(60))?.is_some());
+            /// assert!(slow.next_timeout(Duration::from_secs(60))?.is_none());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
             ///
             /// # Errors
             /// [`NotYet`] when the next outcome is not there in time.
