@@ -54,6 +54,8 @@ pub(crate) const ITEM: usize = 193;
 pub(crate) const STARTED_NS: usize = 194;
 pub(crate) const BUSY_NS: usize = 195;
 pub(crate) const ITEMS_DONE: usize = 196;
+/// In `ITEMS_DONE` while the two are being changed.
+pub(crate) const COUNTING: u64 = 1 << 63;
 /// When its initializer was begun and when it was ready; 0 before. Written once each.
 pub(crate) const BOOTED_NS: usize = 197;
 pub(crate) const READY_NS: usize = 198;

@@ -41,7 +41,7 @@ impl Account {
     }
 
     /// What the life of this worker went into until now.
-    fn times(&self, worker: &Worker, now: u64) -> WorkerTimes {
+    fn times(&self, worker: &Worker, work_done: (u64, u64), now: u64) -> WorkerTimes {
         let born = worker.started_ns().min(now);
         let end = self.told_to_end.unwrap_or(now).clamp(born, now);
         let (booted, ready) = worker.boot_stamps();
@@ -50,7 +50,8 @@ impl Account {
         let ready = stamp(ready, booted);
         let current = worker.is_at().map_or(0, |at| now.saturating_sub(at.since));
         let serving = end - ready;
-        let working = worker.work_done().0.saturating_add(current).min(serving);
+        let (worked, _) = worker.work_done(work_done);
+        let working = worked.saturating_add(current).min(serving);
         WorkerTimes {
             starting: Duration::from_nanos(booted - born),
             initializing: Duration::from_nanos(ready - booted),
@@ -104,11 +105,10 @@ impl Driver {
     #[inline]
     pub(super) fn note_work(&mut self, slot: Slot) -> Option<(u64, u32)> {
         let seat = self.parts.seats.get_mut(slot.index())?;
-        let (busy, items) = seat.worker.as_ref()?.work_done();
+        let (busy, items) = seat.worker.as_ref()?.work_done(seat.work_done);
         let (busy_before, items_before) = std::mem::replace(&mut seat.work_done, (busy, items));
         let items = u32::try_from(items.saturating_sub(items_before)).unwrap_or(u32::MAX);
         let busy = busy.saturating_sub(busy_before);
-        // Of a frame that ends at this moment the time may be seen and the items not, or the reverse: the next look has both.
         self.runs.record(busy, items);
         Some((busy, items))
     }
@@ -127,7 +127,7 @@ impl Driver {
             return;
         };
         let Some(worker) = &seat.worker else { return };
-        let times = seat.account.times(worker, now);
+        let times = seat.account.times(worker, seat.work_done, now);
         let index = seat.index as usize;
         if let Some(ledger) = ledgers.get_mut(index) {
             ledger.past.add(times);
@@ -150,7 +150,8 @@ impl Driver {
             running += u64::from(seat.is_busy());
             // A process that comes up or ends beside the one that serves is of the same index.
             if let (Some(worker), Some(of)) = (&seat.worker, workers.get_mut(seat.index as usize)) {
-                of.times.add(seat.account.times(worker, now));
+                of.times
+                    .add(seat.account.times(worker, seat.work_done, now));
             }
         }
         let core = self.core.stats();
@@ -219,7 +220,7 @@ impl Driver {
             state,
             busy,
             current,
-            done: worker.map_or(0, |worker| worker.work_done().1),
+            done: seat.map_or(0, |seat| seat.work_done.1),
             started: worker.and_then(|worker| {
                 let ago = Duration::from_nanos(now.saturating_sub(worker.started_ns()));
                 Instant::now().checked_sub(ago)

@@ -6,6 +6,9 @@ use std::sync::atomic::{Ordering, fence};
 use super::Worker;
 use crate::link::{self, SLOWEST_ITEMS, SLOWEST_WORDS};
 
+/// Looks at what a worker is just changing, at most: it may have been interrupted there, or be hostile.
+const LOOKS: u32 = 16;
+
 /// What a worker is at, by its own account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct At {
@@ -44,13 +47,21 @@ impl Worker {
         )
     }
 
-    /// Nanoseconds spent in frames and items run, since the start; the worker's own figures. A frame counts before its last
-    /// reply can be seen.
-    pub fn work_done(&self) -> (u64, u64) {
-        (
-            self.layout.get(link::BUSY_NS),
-            self.layout.get(link::ITEMS_DONE),
-        )
+    /// Nanoseconds spent in frames and items run, since the start; the worker's own figures, both of the same frames. A
+    /// frame counts before its last reply can be seen. `before`, what was found at the last look, if the worker does not
+    /// let go of them.
+    pub fn work_done(&self, before: (u64, u64)) -> (u64, u64) {
+        let done = self.layout.header.at(link::ITEMS_DONE);
+        for _ in 0..LOOKS {
+            let items = done.load(Ordering::Acquire);
+            let busy = self.layout.get(link::BUSY_NS);
+            fence(Ordering::Acquire);
+            if items & link::COUNTING == 0 && done.load(Ordering::Relaxed) == items {
+                return (busy, items);
+            }
+            std::hint::spin_loop();
+        }
+        before
     }
 
     /// Bytes of resident memory after the last call whose last reply was seen, or a later one, by its own account; 0 when it

@@ -82,9 +82,13 @@ impl Clock {
         }
         layout.set(link::TASK, 0);
         self.busy += self.now.saturating_sub(begun);
-        self.items += u64::from(items);
+        // A reader that finds the same count before and after, and not this mark, has seen both of the same frames.
+        layout.set(link::ITEMS_DONE, self.items | link::COUNTING);
+        fence(Ordering::Release);
         layout.set(link::BUSY_NS, self.busy);
-        layout.set(link::ITEMS_DONE, self.items);
+        self.items += u64::from(items);
+        let done = layout.header.at(link::ITEMS_DONE);
+        done.store(self.items, Ordering::Release);
     }
 }
 
