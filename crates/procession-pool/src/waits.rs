@@ -38,11 +38,14 @@ pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) ->
             .iter()
             .position(|handle| handle.source.cell.is_done())
     };
-    done(handles).or_else(|| {
+    let first = done(handles).or_else(|| {
         let cells: Vec<&Cell> = handles.iter().map(|handle| &*handle.source.cell).collect();
         wait_on(&cells, &pools_of(handles.iter()), deadline);
         done(handles)
-    })
+    })?;
+    // What its task has written comes before its outcome, also when the outcome was there before.
+    handles.get(first)?.source.wait(deadline);
+    Some(first)
 }
 
 /// Waits until every handle has its outcome; false when `timeout` passes first. `timeout` `None`: without limit.
