@@ -223,9 +223,9 @@ fn calls_with_large_arguments_are_cancelled() {
     scene(|| {
         let (pool, scratch) = (warm(2), Scratch::new());
         let first = running(&pool, &scratch);
-        let large = || procession::Bytes(vec![7; 24 << 20]);
+        let large = || procession::Bytes::from(vec![7; 24 << 20]);
         let handles: Vec<_> = (0..6)
-            .map(|_| pool.apply_async(|bytes: procession::Bytes| bytes.0.len(), (large(),)))
+            .map(|_| pool.apply_async(|bytes: procession::Bytes| bytes.len(), (large(),)))
             .collect();
         let mut late = 0;
         for handle in handles {

@@ -210,10 +210,12 @@ fn items_and_results_of_any_size_arrive() {
         let sizes = (0..60usize).map(|i| [0, 10, 40_000, 300_000][i % 4]);
         let echoed = pool.imap(
             |bytes: procession::Bytes| bytes,
-            sizes.clone().map(|size| procession::Bytes(vec![7; size])),
+            sizes
+                .clone()
+                .map(|size| procession::Bytes::from(vec![7; size])),
         );
         for (outcome, size) in echoed.zip(sizes) {
-            assert_eq!(outcome.expect("bytes").0, vec![7; size]);
+            assert_eq!(outcome.expect("bytes").into_vec(), vec![7; size]);
         }
         assert_usable(&pool);
         finish(pool);

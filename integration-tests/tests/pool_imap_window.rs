@@ -246,9 +246,9 @@ fn resident_kib() -> u64 {
 fn an_endless_input_of_large_items_takes_no_memory() {
     scene(|| {
         let pool = warm(2);
-        let items = (0..).map(|x: u64| (x, procession::Bytes(vec![1; 20_000])));
+        let items = (0..).map(|x: u64| (x, procession::Bytes::from(vec![1; 20_000])));
         let mut it = pool.imap(
-            |(x, bytes): (u64, procession::Bytes)| x + bytes.0.len() as u64,
+            |(x, bytes): (u64, procession::Bytes)| x + bytes.len() as u64,
             items,
         );
         for x in 0..1_000 {

@@ -207,10 +207,10 @@ fn limit_of_the_pool_holds_for_calls_that_name_none() {
 fn long_arguments_do_not_count() {
     scene(|| {
         let pool = warm(1);
-        let bytes = || procession::Bytes(vec![7; 48 << 20]);
+        let bytes = || procession::Bytes::from(vec![7; 48 << 20]);
         for _ in 0..3 {
             let len = pool
-                .call(|bytes: procession::Bytes| bytes.0.len())
+                .call(|bytes: procession::Bytes| bytes.len())
                 .timeout(Duration::from_secs(20))
                 .apply((bytes(),));
             assert_eq!(len.unwrap(), 48 << 20);

@@ -71,9 +71,10 @@ fn values_far_longer_than_a_link_travel_whole() {
             let sent = Bytes::from(vec![(bytes % 251) as u8; bytes]);
             let back = pool
                 .apply(
-                    |mut b: Bytes| {
-                        b.0.push(7);
-                        b
+                    |b: Bytes| {
+                        let mut vec = b.into_vec();
+                        vec.push(7);
+                        Bytes::from(vec)
                     },
                     (sent,),
                 )

@@ -171,12 +171,12 @@ fn long_results_are_counted_when_they_are_there() {
         let pool = warm(1);
         let before = pool.stats().runs.count();
         for round in 1..=20 {
-            let bytes = pool.apply(|n: usize| procession::Bytes(vec![7; n]), (3 << 20,));
-            assert_eq!(bytes.unwrap().0.len(), 3 << 20);
+            let bytes = pool.apply(|n: usize| procession::Bytes::from(vec![7; n]), (3 << 20,));
+            assert_eq!(bytes.unwrap().len(), 3 << 20);
             assert_eq!(pool.stats().runs.count(), before + round);
         }
         let each = pool
-            .call(|n: usize| procession::Bytes(vec![7; n]))
+            .call(|n: usize| procession::Bytes::from(vec![7; n]))
             .chunk_size(4)
             .map([1 << 20; 8]);
         assert_eq!(each.unwrap().len(), 8);

@@ -172,8 +172,11 @@ fn terminate_during_a_long_transfer() {
     let before = settled();
     for delay in [0, 1, 5, 20] {
         let pool = Pool::new(2).unwrap();
-        let there = pool.apply_async(|bytes: Bytes| bytes.len(), (Bytes(vec![7; 100 << 20]),));
-        let back = pool.apply_async(|n: usize| Bytes(vec![7; n]), (100 << 20,));
+        let there = pool.apply_async(
+            |bytes: Bytes| bytes.len(),
+            (Bytes::from(vec![7; 100 << 20]),),
+        );
+        let back = pool.apply_async(|n: usize| Bytes::from(vec![7; n]), (100 << 20,));
         nap(delay);
         let start = Instant::now();
         pool.terminate();

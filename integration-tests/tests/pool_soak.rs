@@ -92,7 +92,7 @@ struct Ledger {
 
 /// Every byte says whose it is.
 fn payload(number: u64, length: usize) -> Bytes {
-    Bytes(vec![number as u8; length])
+    Bytes::from(vec![number as u8; length])
 }
 
 fn submit(pool: &Pool, number: u64, fate: Fate) -> Handle {

@@ -14,6 +14,8 @@ use error::from_postcard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bytes::Pieces;
+
 /// How much a value may ask for.
 ///
 /// The default is 1 GiB of bytes and 128 levels of nesting.
@@ -71,7 +73,39 @@ pub fn encode<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     limits: &Limits,
 ) -> Result<(), CodecError> {
-    let mut output = output::Output::new(out, limits);
+    encode_to(value, output::Output::new(out, None, limits))
+}
+
+/// As [`encode`], but a long [`Bytes`](crate::Bytes) in the value is noted in `pieces` instead of being copied.
+///
+/// # Errors
+/// As [`encode`]; `pieces` is then as it was, too.
+///
+/// ```
+/// use procession_task::bytes::Pieces;
+/// use procession_task::codec::encode_apart;
+/// use procession_task::{Bytes, Limits};
+///
+/// let (mut out, mut pieces) = (Vec::new(), Pieces::default());
+/// encode_apart(&Bytes::from(vec![7; 100_000]), &mut out, &mut pieces, &Limits::default())?;
+/// assert_eq!((out.len(), pieces.bytes()), (3, 100_000));
+/// # Ok::<(), procession_task::CodecError>(())
+/// ```
+#[inline]
+pub fn encode_apart<T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut Vec<u8>,
+    pieces: &mut Pieces,
+    limits: &Limits,
+) -> Result<(), CodecError> {
+    encode_to(value, output::Output::new(out, Some(pieces), limits))
+}
+
+#[inline]
+fn encode_to<T: Serialize + ?Sized>(
+    value: &T,
+    mut output: output::Output<'_>,
+) -> Result<(), CodecError> {
     value.serialize(ser::Serializer::new(&mut output))?;
     if output.elements > element_budget(output.written()) {
         return Err(CodecError::new(CodecErrorKind::Budget));

@@ -1,5 +1,6 @@
 //! The bytes of a call frame in the ring: a fixed header, then length-prefixed items; it must not look inside an item.
 
+use crate::bytes::Pieces;
 use crate::codec::{CodecError, CodecErrorKind};
 
 /// The header of a call frame: which function, which task, which items. 32 bytes, little endian, in the order of the fields.
@@ -95,14 +96,58 @@ pub fn push_item<E: From<CodecError>>(
     frame: &mut Vec<u8>,
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
+    prefixed(frame, |out| encode(out).map(|()| 0))
+}
+
+/// As [`push_item`] for an item of which `encode` may leave pieces apart: the length counts them.
+///
+/// # Errors
+/// As [`push_item`].
+///
+/// ```
+/// use procession_task::bytes::Pieces;
+/// use procession_task::codec::encode_apart;
+/// use procession_task::frame::push_item_apart;
+/// use procession_task::{Bytes, Limits};
+///
+/// let (mut frame, mut pieces) = (Vec::new(), Pieces::default());
+/// let bytes = Bytes::from(vec![7; 100_000]);
+/// push_item_apart(&mut frame, &mut pieces, |out, pieces| {
+///     encode_apart(&(bytes,), out, pieces, &Limits::default())
+/// })?;
+/// assert_eq!(frame[..4], 100_003u32.to_le_bytes());
+/// assert_eq!((frame.len(), pieces.bytes()), (7, 100_000));
+/// # Ok::<(), procession_task::CodecError>(())
+/// ```
+#[inline]
+pub fn push_item_apart<E: From<CodecError>>(
+    frame: &mut Vec<u8>,
+    pieces: &mut Pieces,
+    encode: impl FnOnce(&mut Vec<u8>, &mut Pieces) -> Result<(), E>,
+) -> Result<(), E> {
+    let before = pieces.bytes();
+    prefixed(frame, |out| {
+        encode(out, pieces).map(|()| pieces.bytes() - before)
+    })
+}
+
+/// `encode` returns how many bytes of the item lie elsewhere.
+#[inline]
+fn prefixed<E: From<CodecError>>(
+    frame: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
+) -> Result<(), E> {
     let start = frame.len();
     frame.extend_from_slice(&[0; 4]);
     let body = start + 4;
-    if let Err(e) = encode(frame) {
-        frame.truncate(start);
-        return Err(e);
-    }
-    let len = frame.len().saturating_sub(body);
+    let apart = match encode(frame) {
+        Ok(apart) => apart,
+        Err(e) => {
+            frame.truncate(start);
+            return Err(e);
+        }
+    };
+    let len = frame.len().saturating_sub(body).saturating_add(apart);
     match (u32::try_from(len), frame.get_mut(start..body)) {
         (Ok(len), Some(prefix)) => prefix.copy_from_slice(&len.to_le_bytes()),
         (Err(_), _) | (_, None) => {

@@ -91,7 +91,7 @@ fn closures_std_functions_and_constructors_are_tasks() {
     assert_eq!(call(u32::count_ones, (7,)), Ok(3));
     assert_eq!(call(std::mem::drop::<String>, ("x".to_string(),)), Ok(()));
     assert_eq!(call(Some::<u8>, (3,)), Ok(Some(3)));
-    assert_eq!(call(Bytes::into_vec, (Bytes(vec![1]),)), Ok(vec![1]));
+    assert_eq!(call(Bytes::into_vec, (Bytes::from(vec![1]),)), Ok(vec![1]));
     let name = TaskRef::of(|_x: u16| ()).unwrap().name();
     assert!(name.contains("{{closure}}"), "{name}");
 }
@@ -256,7 +256,7 @@ fn each_step_is_told_apart() {
 
 #[test]
 fn a_result_over_the_limit_says_so() {
-    let task = TaskRef::of(|n: u32| Bytes(vec![0; n as usize])).unwrap();
+    let task = TaskRef::of(|n: u32| Bytes::from(vec![0; n as usize])).unwrap();
     let mut output = b"before".to_vec();
     let limits = Limits {
         max_bytes: 1000,

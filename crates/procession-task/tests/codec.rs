@@ -65,7 +65,7 @@ fn mixed() -> impl Strategy<Value = Mixed> {
     );
     (numbers, texts, many).prop_map(
         |((id, signed, big, real), (letter, text, bytes), (list, map, flag))| {
-            let bytes = Bytes(bytes);
+            let bytes = Bytes::from(bytes);
             Mixed {
                 id,
                 signed,
@@ -273,7 +273,7 @@ impl Serialize for Flood {
         use serde::ser::SerializeSeq;
         let mut seq = serializer.serialize_seq(Some(1 << 50))?;
         loop {
-            seq.serialize_element(&Bytes(vec![0; 1 << 16]))?;
+            seq.serialize_element(&Bytes::from(vec![0; 1 << 16]))?;
         }
     }
 }
@@ -376,9 +376,12 @@ fn a_serialize_that_panics_leaves_the_output_as_it_was() {
 
 #[test]
 fn bytes_are_written_as_a_list_of_bytes_is() {
-    assert_eq!(encoded(&Bytes(vec![1, 2, 3])), encoded(&vec![1u8, 2, 3]));
     assert_eq!(
-        format!("{:?}", Bytes(vec![b'a'; 20])),
+        encoded(&Bytes::from(vec![1, 2, 3])),
+        encoded(&vec![1u8, 2, 3])
+    );
+    assert_eq!(
+        format!("{:?}", Bytes::from(vec![b'a'; 20])),
         "Bytes(20 bytes, b\"aaaaaaaaaaaaaaaa\"…)"
     );
     assert_eq!(

@@ -28,6 +28,7 @@ use procession_os::doorbell::Waker;
 use procession_os::ring::{Consumer, Producer};
 use procession_os::socket::{Received, Socket};
 use procession_task::LogBatch;
+use procession_task::bytes::{APART_FROM, Encoded};
 use procession_task::failure::Failure;
 use procession_task::message::{FromWorker, WorkerLimits};
 
@@ -47,6 +48,8 @@ use crate::start;
 
 /// Calls longer than this are streamed, and only to a worker that has nothing else to do.
 const STREAM_ABOVE: usize = RING_BYTES / 2;
+/// An item with a piece that lies apart is streamed.
+const _: () = assert!(APART_FROM >= STREAM_ABOVE);
 
 /// How to start a pool worker.
 #[derive(Clone, Debug, Default)]
@@ -119,10 +122,27 @@ pub enum News {
     Broken(String),
 }
 
+/// A long frame on its way, from byte `at` to `end` of what it is made of.
 struct Outgoing {
-    bytes: Arc<Vec<u8>>,
+    from: Source,
     at: usize,
     end: usize,
+}
+
+/// What a long frame is made of.
+enum Source {
+    Items(Arc<Vec<u8>>),
+    Item(Arc<Encoded>),
+}
+
+impl Outgoing {
+    /// What is to go next, as far as it lies in one piece.
+    fn next(&self) -> &[u8] {
+        match &self.from {
+            Source::Items(bytes) => bytes.get(self.at..self.end).unwrap_or_default(),
+            Source::Item(item) => item.from(self.at),
+        }
+    }
 }
 
 /// One pool worker, as its parent holds it: two descriptors, one more for each captured output, and one mapping.

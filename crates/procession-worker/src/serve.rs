@@ -3,12 +3,14 @@
 //! It runs one call at a time, in the order of the ring, and must never return to the program's `main`.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use procession_os::clock::monotonic_ns;
 use procession_os::doorbell::Sleeper;
 use procession_os::prologue;
 use procession_os::ring::{Consumer, Producer};
+use procession_task::bytes::{self, APART_FROM};
 use procession_task::codec::Limits;
 use procession_task::descriptor::{Descriptor, resolve};
 use procession_task::failure::{Failure, Stage};
@@ -95,7 +97,11 @@ impl Server {
                         self.clock.now = monotonic_ns();
                     }
                     self.calls.release();
-                    self.run_frame(&frame);
+                    if frame.len() < APART_FROM {
+                        self.run_frame(&frame);
+                    } else {
+                        frame = self.run_lent(frame);
+                    }
                 }
                 Ok(Some(TAG_STOP)) => {
                     self.calls.release();
@@ -123,6 +129,13 @@ impl Server {
                 Err(_) => prologue::exit_now(EXIT_PROTOCOL),
             }
         }
+    }
+
+    /// Runs a long frame, which its arguments may keep in part; gives the buffer back if they do not.
+    fn run_lent(&mut self, frame: Vec<u8>) -> Vec<u8> {
+        let frame = Arc::new(frame);
+        bytes::lend(&frame, || self.run_frame(&frame));
+        Arc::into_inner(frame).unwrap_or_default()
     }
 
     fn run_frame(&mut self, frame: &[u8]) {

@@ -65,9 +65,9 @@ fn arguments_arrive_identical() {
 #[test]
 fn arguments_and_results_of_every_size_arrive() {
     scenario(|| {
-        fn reverse(Bytes(mut bytes): Bytes) -> Bytes {
+        fn reverse(mut bytes: Bytes) -> Bytes {
             bytes.reverse();
-            Bytes(bytes)
+            bytes
         }
         for size in [
             0,
@@ -79,8 +79,8 @@ fn arguments_and_results_of_every_size_arrive() {
             8 << 20,
         ] {
             let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
-            let p = Process::spawn(reverse, (Bytes(bytes.clone()),)).unwrap();
-            let mut back = p.into_result().unwrap().0;
+            let p = Process::spawn(reverse, (Bytes::from(bytes.clone()),)).unwrap();
+            let mut back = p.into_result().unwrap();
             back.reverse();
             assert!(back == bytes, "{size} bytes");
         }
@@ -91,10 +91,10 @@ fn arguments_and_results_of_every_size_arrive() {
 #[test]
 fn join_does_not_wait_for_a_large_result_to_be_read() {
     scenario(|| {
-        let p = Process::spawn(|| Bytes(vec![7; 8 << 20]), ()).unwrap();
+        let p = Process::spawn(|| Bytes::from(vec![7; 8 << 20]), ()).unwrap();
         assert!(p.join().unwrap().success());
-        assert_eq!(p.into_result().unwrap().0.len(), 8 << 20);
-        let dropped = Process::spawn(|| Bytes(vec![7; 8 << 20]), ()).unwrap();
+        assert_eq!(p.into_result().unwrap().len(), 8 << 20);
+        let dropped = Process::spawn(|| Bytes::from(vec![7; 8 << 20]), ()).unwrap();
         assert!(dropped.join().unwrap().success());
     });
 }
@@ -104,7 +104,7 @@ fn a_result_above_the_limit_is_its_own_error() {
     scenario(|| {
         let p = Process::builder()
             .result_limit(1 << 20)
-            .spawn(|| Bytes(vec![1; 2 << 20]), ())
+            .spawn(|| Bytes::from(vec![1; 2 << 20]), ())
             .unwrap();
         let error = p.into_result().unwrap_err();
         assert_eq!(error.kind(), TaskErrorKind::TooLarge);

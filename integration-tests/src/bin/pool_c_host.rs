@@ -122,7 +122,7 @@ fn interrupted_calls() {
         });
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(1) {
-            let sent = Bytes((0..300_000u32).map(|i| i as u8).collect());
+            let sent = (0..300_000u32).map(|i| i as u8).collect::<Bytes>();
             let back = pool.apply(|bytes: Bytes| bytes, (sent.clone(),)).unwrap();
             assert_eq!(sent, back);
             assert_eq!(

@@ -3,12 +3,15 @@
 use postcard::ser_flavors::Flavor;
 
 use super::{CodecError, Limits, from_postcard};
+use crate::bytes::{Pieces, take_offered};
 
 /// The bytes written so far, and what bounds them. Unless they are kept, the vector is cut back, also when a `Serialize` panics.
 pub(super) struct Output<'a> {
     pub(super) inner: postcard::Serializer<Bounded<'a>>,
     pub(super) elements: usize,
     pub(super) max_depth: u32,
+    /// Where long byte strings may be left, and how many were there before.
+    apart: Option<(&'a mut Pieces, usize)>,
 }
 
 /// A vector that refuses to grow past `end`.
@@ -16,19 +19,26 @@ pub(super) struct Bounded<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes that count and lie elsewhere.
+    apart: usize,
     refused: usize,
     kept: bool,
 }
 
 impl<'a> Output<'a> {
     #[inline]
-    pub(super) fn new(out: &'a mut Vec<u8>, limits: &Limits) -> Output<'a> {
+    pub(super) fn new(
+        out: &'a mut Vec<u8>,
+        pieces: Option<&'a mut Pieces>,
+        limits: &Limits,
+    ) -> Output<'a> {
         let start = out.len();
         let end = start.saturating_add(limits.max_bytes);
         let output = Bounded {
             out,
             start,
             end,
+            apart: 0,
             refused: 0,
             kept: false,
         };
@@ -36,13 +46,18 @@ impl<'a> Output<'a> {
             inner: postcard::Serializer { output },
             elements: 0,
             max_depth: limits.max_depth,
+            apart: pieces.map(|pieces| {
+                let before = pieces.count();
+                (pieces, before)
+            }),
         }
     }
 
     /// How many bytes were written.
     #[inline]
     pub(super) fn written(&self) -> usize {
-        self.inner.output.out.len() - self.inner.output.start
+        let output = &self.inner.output;
+        output.out.len() - output.start + output.apart
     }
 
     /// Keeps what was written.
@@ -51,12 +66,41 @@ impl<'a> Output<'a> {
         self.inner.output.kept = true;
     }
 
+    /// Writes a byte string that may be left where it is.
+    #[cold]
+    pub(super) fn long_bytes(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if !self.leave_apart(bytes)? {
+            serde::Serializer::serialize_bytes(&mut self.inner, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a byte string where it is, with its length in the output; false when it has to be copied.
+    fn leave_apart(&mut self, bytes: &[u8]) -> postcard::Result<bool> {
+        let Some((pieces, _)) = &mut self.apart else {
+            return Ok(false);
+        };
+        let Some(piece) = take_offered(bytes) else {
+            return Ok(false);
+        };
+        let output = &mut self.inner.output;
+        output.varint(bytes.len() as u64)?;
+        if bytes.len() > output.end - output.out.len() {
+            return Err(output.refuse(bytes.len()));
+        }
+        output.end -= bytes.len();
+        output.apart += bytes.len();
+        pieces.push(output.out.len(), piece);
+        Ok(true)
+    }
+
     /// A full output is known by its own note; every other refusal is postcard's.
     #[cold]
     pub(super) fn error(&self, error: postcard::Error) -> CodecError {
         let Bounded {
             start,
             end,
+            apart,
             refused,
             ..
         } = self.inner.output;
@@ -64,18 +108,22 @@ impl<'a> Output<'a> {
             postcard::Error::SerializeBufferFull | postcard::Error::CollectStrError
                 if refused > 0 =>
             {
-                CodecError::too_large(refused - start, end - start)
+                CodecError::too_large(refused - start + apart, end - start + apart)
             }
             other => from_postcard(other),
         }
     }
 }
 
-impl Drop for Bounded<'_> {
+impl Drop for Output<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.kept {
-            self.out.truncate(self.start);
+        let output = &mut self.inner.output;
+        if !output.kept {
+            output.out.truncate(output.start);
+            if let Some((pieces, before)) = &mut self.apart {
+                pieces.truncate(*before);
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::ser;
 
 use super::output::Output;
 use super::{CodecError, from_postcard};
+use crate::bytes::APART_FROM;
 
 type Result<T> = std::result::Result<T, CodecError>;
 
@@ -110,7 +111,6 @@ impl ser::Serializer for Serializer<'_, '_> {
         serialize_f64(v: f64);
         serialize_char(v: char);
         serialize_str(v: &str);
-        serialize_bytes(v: &[u8]);
         serialize_none();
         serialize_unit();
         serialize_unit_struct(name: &'static str);
@@ -124,6 +124,19 @@ impl ser::Serializer for Serializer<'_, '_> {
         serialize_u16(v: u16) => v.into();
         serialize_u32(v: u32) => v.into();
         serialize_u64(v: u64) => v;
+    }
+
+    #[inline(always)]
+    fn serialize_bytes(self, v: &[u8]) -> Result<()> {
+        let written = if v.len() >= APART_FROM {
+            self.output.long_bytes(v)
+        } else {
+            ser::Serializer::serialize_bytes(&mut self.output.inner, v)
+        };
+        match written {
+            Ok(()) => Ok(()),
+            Err(e) => Err(self.output.error(e)),
+        }
     }
 
     #[inline]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use procession_task::bytes::Encoded;
 use procession_task::frame::CallHeader;
 
-use super::{Outgoing, STREAM_ABOVE, Sent, Worker};
+use super::{Outgoing, STREAM_ABOVE, Sent, Source, Worker};
 use crate::error::Error;
 use crate::link::{self, PIECE, TAG_CALL, TAG_STOP};
 
@@ -29,12 +30,40 @@ impl Worker {
         if items.len() <= STREAM_ABOVE {
             return self.send_short(head, items);
         }
+        self.stream(
+            head,
+            Outgoing {
+                from: Source::Items(Arc::clone(bytes)),
+                at: range.start,
+                end: range.end,
+            },
+        )
+    }
+
+    /// As [`Worker::send`] for a frame of one item, with its length before it.
+    pub fn send_item(&mut self, head: CallHeader, item: &Arc<Encoded>) -> Sent {
+        if item.len() <= STREAM_ABOVE
+            && let Some(item) = item.in_one_piece()
+        {
+            return self.send_short(head, item);
+        }
+        self.stream(
+            head,
+            Outgoing {
+                from: Source::Item(Arc::clone(item)),
+                at: 0,
+                end: item.len(),
+            },
+        )
+    }
+
+    fn stream(&mut self, head: CallHeader, outgoing: Outgoing) -> Sent {
         if self.outgoing.is_some() || !matches!(self.calls.is_drained(), Ok(true)) {
             return Sent::NoRoom;
         }
         let task = head.task;
         let head = head.to_bytes();
-        let Ok(len) = u32::try_from(head.len() + items.len()) else {
+        let Ok(len) = u32::try_from(head.len() + outgoing.end - outgoing.at) else {
             return Sent::NoRoom;
         };
         if !self.calls.has_room(head.len()) || !self.calls.begin(TAG_CALL, len) {
@@ -43,11 +72,7 @@ impl Worker {
         // Nothing is published here: the bell is asked for first, see `flush`.
         self.calls.feed(&head);
         self.note_sent(task);
-        self.outgoing = Some(Outgoing {
-            bytes: Arc::clone(bytes),
-            at: range.start,
-            end: range.end,
-        });
+        self.outgoing = Some(outgoing);
         Sent::Yes
     }
 
@@ -92,9 +117,8 @@ impl Worker {
         };
         let begun = out.at;
         loop {
-            let piece = out.end.min(out.at + PIECE);
-            let rest = out.bytes.get(out.at..piece).unwrap_or_default();
-            let fed = self.calls.feed(rest);
+            let rest = out.next();
+            let fed = self.calls.feed(rest.get(..PIECE).unwrap_or(rest));
             out.at += fed;
             if fed > 0 {
                 self.calls.publish();

@@ -146,7 +146,7 @@ fn round(seed: u64) -> Tally {
         handles.push((x, pool.apply_async(nap, (x,))));
     }
     for x in 40..43u64 {
-        let bytes = Bytes(vec![x as u8; 300_000]);
+        let bytes = Bytes::from(vec![x as u8; 300_000]);
         handles.push((x, pool.apply_async(length, (x, bytes))));
     }
     let mut tally = Tally::default();
