@@ -1,9 +1,11 @@
 //! One call with its options, and the verbs behind it; the pool's own verbs come through here too.
 
 use std::cell::Cell as StdCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use procession_task::bytes::Pieces;
 use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind};
@@ -14,8 +16,8 @@ use crate::cell::Cell;
 use crate::core::JobSpec;
 use crate::describe::Describe;
 use crate::driver::{Shared, Submission, parts::KEEP_SPARE, payload_of, single};
-use crate::map::encode_error;
 use crate::pool::Pool;
+use crate::portion::{encode_error, panicked};
 use crate::result::{AsyncResult, Source};
 use crate::retry::RetryOptions;
 use crate::submit::Admission;
@@ -137,8 +139,13 @@ impl<'p, F: Copy> Call<'p, F> {
         let encoding = self.pool.encoding();
         let mut item = SCRATCH.take();
         item.clear();
-        let mut mentions = None;
-        let encoded = encoding.push(args, &mut item, &mut mentions);
+        let (mut mentions, mut pieces) = (None, Pieces::default());
+        let encode = || match &self.pool.shared {
+            Some(_) => encoding.push_apart(args, &mut item, &mut mentions, &mut pieces),
+            None => encoding.push(args, &mut item, &mut mentions),
+        };
+        let encoded = catch_unwind(AssertUnwindSafe(encode));
+        let encoded = encoded.unwrap_or_else(|payload| Err(panicked(payload)));
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
@@ -147,7 +154,7 @@ impl<'p, F: Copy> Call<'p, F> {
                     None => self.run_inline(task, &item, &mentions),
                 },
                 Some(shared) => {
-                    let payload = payload_of(&mut item, mentions);
+                    let payload = payload_of(&mut item, pieces, mentions);
                     let submission = Submission {
                         task,
                         payload,

@@ -297,7 +297,7 @@ impl Callbacks {
 }
 
 /// Drops a panic's payload, whose own drop may panic.
-fn drop_quietly(payload: Box<dyn std::any::Any + Send>) {
+pub(crate) fn drop_quietly(payload: Box<dyn std::any::Any + Send>) {
     if let Err(second) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
     }

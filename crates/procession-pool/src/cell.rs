@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::thread::Thread;
 
+use procession_task::bytes::Pieces;
 use procession_worker::TaskError;
 use procession_worker::handle::{Replies, reply_frame};
 
@@ -83,6 +84,8 @@ pub(crate) struct Wakes {
     wakers: Vec<Waker>,
     /// What is to be dropped: that is user code too.
     spent: Vec<Predicate>,
+    /// Memory to be given back, which takes its time.
+    pieces: Vec<Pieces>,
 }
 
 impl Wakes {
@@ -92,6 +95,13 @@ impl Wakes {
 
     pub(crate) fn leave(&mut self, predicate: Predicate) {
         self.spent.push(predicate);
+    }
+
+    /// Drops these once no lock is held.
+    pub(crate) fn free(&mut self, pieces: Pieces) {
+        if pieces.bytes() > 0 {
+            self.pieces.push(pieces);
+        }
     }
 
     /// Wakes everyone. A waker is user code: it may panic or call back into the pool.

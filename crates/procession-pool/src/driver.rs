@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
+use procession_task::bytes::{Encoded, Pieces};
 use procession_task::descriptor::TaskRef;
 use procession_worker::TaskId;
 use procession_worker::handle::{WorkerSpec, now_ns};
@@ -364,14 +365,17 @@ impl Driver {
 
 /// One item, with the length before it as calls carry it, and the shared values in it. A short one leaves its buffer.
 #[inline]
-pub(crate) fn payload_of(item: &mut Vec<u8>, mentions: Mentions) -> Payload {
-    match (mentions, Raw::short(item)) {
-        (None, Some(raw)) => Payload::Short(raw),
-        (None, None) => Payload::Long(Arc::new(std::mem::take(item))),
-        (mentions, _) => Payload::Mentioning(Box::new(Mentioning {
-            item: Arc::new(std::mem::take(item)),
-            mentions,
-        })),
+pub(crate) fn payload_of(item: &mut Vec<u8>, pieces: Pieces, mentions: Mentions) -> Payload {
+    if mentions.is_none()
+        && pieces.bytes() == 0
+        && let Some(raw) = Raw::short(item)
+    {
+        return Payload::Short(raw);
+    }
+    let item = Arc::new(Encoded::new(std::mem::take(item), pieces));
+    match mentions {
+        None => Payload::Long(item),
+        Some(_) => Payload::Mentioning(Box::new(Mentioning { item, mentions })),
     }
 }
 

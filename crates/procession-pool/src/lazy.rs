@@ -10,6 +10,7 @@ use crate::core::Chunk;
 use crate::imap::{Imap, ImapUnordered};
 use crate::options::invalid_option;
 use crate::pool::Pool;
+use crate::portion::ItemReader;
 use crate::stream::{Flow, Input, Items, Order, Plan, Stream};
 
 impl Pool {
@@ -133,8 +134,8 @@ impl<F: Copy> Call<'_, F> {
         match self.plan::<T>() {
             Ok(plan) => {
                 let described = plan.described.clone();
-                let items = items.into_iter().map(|item| (item,));
-                let input = Input::new(items, plan.task.name(), self.pool.encoding(), described);
+                let reader = ItemReader::new(plan.task.name(), self.pool.encoding(), described);
+                let input = Input::new(items.into_iter().map(|item| (item,)), reader);
                 Stream::new(Box::new(input), plan, order, self.pool)
             }
             Err(e) => Stream::failed(e, std::any::type_name::<F>()),

@@ -177,6 +177,7 @@ mod options;
 mod order;
 mod output;
 mod pool;
+mod portion;
 mod progress;
 mod result;
 mod retry;

@@ -4,93 +4,72 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use procession_task::codec::{self, CodecError, CodecErrorKind, Limits};
+use procession_task::codec::{self, Limits};
 use procession_task::task::Arguments;
 use procession_worker::handle::Replies;
 use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
-use crate::broadcast::{Encoding, Mentions};
 use crate::cell::Arrived;
-use crate::describe::Described;
 use crate::driver::parts::Segment;
+use crate::portion::{ItemReader, Portion, Stopped};
 use crate::result::{PANICKED, Source, failure_error, undecodable};
 
 /// Items in the first portion handed to the workers, so that they begin early; portions double from there.
 const FIRST_PORTION: u32 = 32;
 const LARGEST_PORTION: u32 = 8192;
-/// A portion ends at this many bytes, whatever it holds.
-const PORTION_BYTES: usize = 256 * 1024;
 
 /// Encodes items into portions.
 #[derive(Debug)]
 pub(crate) struct Encoder {
-    name: &'static str,
-    encoding: Encoding,
-    bytes: Vec<u8>,
-    starts: Vec<u32>,
-    mentions: Mentions,
-    first: u32,
-    portion: u32,
+    reader: ItemReader,
+    portion: Portion,
+    /// Items of the portions taken.
+    taken: u32,
+    /// How many items the portion is to hold, and any later one at most.
+    most: u32,
     largest: u32,
     /// Items of the input that never became items of the job, with why.
     refused: Vec<(usize, TaskError)>,
-    /// Items of the input read so far.
-    pub(crate) read: usize,
-    /// Where the arguments are kept as text, if that is wanted.
-    described: Option<Arc<Described>>,
 }
 
 impl Encoder {
-    pub(crate) fn new(name: &'static str, encoding: Encoding) -> Encoder {
+    pub(crate) fn new(reader: ItemReader) -> Encoder {
         Encoder {
-            name,
-            encoding,
-            bytes: Vec::new(),
-            starts: vec![0],
-            mentions: None,
-            first: 0,
-            portion: FIRST_PORTION,
+            reader,
+            portion: Portion::new(),
+            taken: 0,
+            most: FIRST_PORTION,
             largest: LARGEST_PORTION,
             refused: Vec::new(),
-            read: 0,
-            described: None,
         }
-    }
-
-    /// Keeps the arguments as text, too.
-    pub(crate) fn describing(mut self, described: Option<Arc<Described>>) -> Encoder {
-        self.described = described;
-        self
     }
 
     /// Portions of at most so many items.
     pub(crate) fn in_portions_of(mut self, items: u32) -> Encoder {
         self.largest = self.largest.min(items);
-        self.portion = self.portion.min(items);
+        self.most = self.most.min(items);
         self
     }
 
-    /// Adds an item; true when a portion is full.
-    pub(crate) fn push<A: Arguments>(&mut self, args: &A) -> bool {
-        let encoded = self
-            .encoding
-            .push(args, &mut self.bytes, &mut self.mentions);
-        match encoded {
-            Ok(()) => self
-                .starts
-                .push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)),
-            Err(e) => self
-                .refused
-                .push((self.read, encode_error(self.name, &e).with_item(self.read))),
+    /// Adds items until the portion is full, one cannot be encoded, or there are no more.
+    #[inline]
+    pub(crate) fn fill<I: Iterator<Item: Arguments>>(&mut self, items: &mut I) -> Filled {
+        match self.reader.fill(items, &mut self.portion, self.most) {
+            Stopped::Full => Filled::Full,
+            Stopped::Ended => Filled::Ended,
+            Stopped::Refused(error) => {
+                let item = self.read().saturating_sub(1);
+                self.refused.push((item, error.with_item(item)));
+                Filled::Refused
+            }
         }
-        if let Some(described) = &self.described {
-            described.note(self.read as u64, args);
-        }
-        self.read += 1;
-        self.starts.len() as u32 > self.portion || self.bytes.len() >= PORTION_BYTES
+    }
+
+    /// How many items of the input were read.
+    pub(crate) fn read(&self) -> usize {
+        self.reader.read() as usize
     }
 
     /// Takes the items that could not be encoded.
@@ -98,44 +77,24 @@ impl Encoder {
         std::mem::take(&mut self.refused)
     }
 
-    /// Whether any item could not be encoded.
-    pub(crate) fn has_refused(&self) -> bool {
-        !self.refused.is_empty()
-    }
-
     /// Takes what has been added since the last portion, and how many items that is.
     pub(crate) fn take(&mut self) -> (Segment, u32) {
-        let items = (self.starts.len() as u32).saturating_sub(1);
-        self.first += items;
-        let portion = (self.portion * 2).min(self.largest);
-        let (bytes, starts) = self.empty_for(portion);
-        self.portion = portion;
-        let segment = Segment {
-            first: self.first - items,
-            bytes: Arc::new(std::mem::replace(&mut self.bytes, bytes)),
-            starts: std::mem::replace(&mut self.starts, starts),
-            mentions: self.mentions.take(),
-        };
+        let items = self.portion.items();
+        self.most = (self.most * 2).min(self.largest);
+        let next = self.portion.like(self.most);
+        let segment = self.portion.take_segment(self.taken, next);
+        self.taken += items;
         (segment, items)
-    }
-
-    /// Buffers that a portion like the last one, of so many items, need not grow.
-    fn empty_for(&self, portion: u32) -> (Vec<u8>, Vec<u32>) {
-        let grows = portion.div_ceil(self.portion.max(1)) as usize;
-        let bytes = (self.bytes.len() + self.bytes.len() / 8).saturating_mul(grows);
-        let mut starts = Vec::with_capacity(portion as usize + 2);
-        starts.push(0);
-        (Vec::with_capacity(bytes.min(PORTION_BYTES)), starts)
     }
 }
 
-/// The error of arguments that cannot be encoded.
-pub(crate) fn encode_error(name: &'static str, e: &CodecError) -> TaskError {
-    let kind = match e.kind() {
-        CodecErrorKind::TooLarge { .. } => TaskErrorKind::TooLarge,
-        _ => TaskErrorKind::EncodeArgs,
-    };
-    TaskError::new(kind, name).with_detail(e.to_string())
+/// Why an [`Encoder`] takes no more items for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    Full,
+    /// One item was left out.
+    Refused,
+    Ended,
 }
 
 /// The results of a map as they come in.

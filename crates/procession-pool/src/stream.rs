@@ -24,6 +24,7 @@ use crate::describe::Described;
 use crate::driver::Shared;
 use crate::not_yet::NotYet;
 use crate::pool::{Phase, Pool};
+use crate::portion::Portion;
 use crate::progress::Progress;
 use crate::result::Source;
 use crate::retry::RetryOptions;
@@ -33,7 +34,6 @@ use held::Held;
 pub(crate) use held::Order;
 pub(crate) use input::Input;
 pub use input::Items;
-pub(crate) use input::Portion;
 
 /// A worker rings once its chunk is done. How long the consumer sleeps at first before it looks for replies in the middle
 /// of one, and at most.

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use procession_task::bytes::Pieces;
 use procession_task::codec::{self, CodecError, Limits};
 use procession_task::frame;
 use procession_task::task::Arguments;
@@ -142,6 +143,21 @@ pub(crate) fn with_mentions<R>(mentions: &Mentions, call: impl FnOnce() -> R) ->
     shares::with(finder, call)
 }
 
+/// A session whose mentions are kept, however it ends.
+pub(crate) struct Noting<'m> {
+    _session: Session,
+    mentions: &'m mut Mentions,
+}
+
+impl Drop for Noting<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if OPEN.get().mentioned > 0 {
+            note_in(self.mentions);
+        }
+    }
+}
+
 /// How a pool encodes arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoding {
@@ -159,12 +175,32 @@ impl Encoding {
         frame: &mut Vec<u8>,
         mentions: &mut Mentions,
     ) -> Result<(), CodecError> {
-        let _session = Session::open(self.pool);
-        frame::push_item(frame, |out| codec::encode(args, out, &self.limits))?;
-        if OPEN.get().mentioned > 0 {
-            note_in(mentions);
+        let _noting = self.noting(mentions);
+        frame::push_item(frame, |out| codec::encode(args, out, &self.limits))
+    }
+
+    /// As [`Encoding::push`], with what need not be copied in `pieces`.
+    #[inline]
+    pub(crate) fn push_apart<A: Arguments>(
+        &self,
+        args: &A,
+        frame: &mut Vec<u8>,
+        mentions: &mut Mentions,
+        pieces: &mut Pieces,
+    ) -> Result<(), CodecError> {
+        let _noting = self.noting(mentions);
+        frame::push_item_apart(frame, pieces, |out, pieces| {
+            codec::encode_apart(args, out, pieces, &self.limits)
+        })
+    }
+
+    /// What is encoded in this thread goes to this pool, and mentions go to `mentions`, until this is dropped.
+    #[inline]
+    pub(crate) fn noting<'m>(&self, mentions: &'m mut Mentions) -> Noting<'m> {
+        Noting {
+            _session: Session::open(self.pool),
+            mentions,
         }
-        Ok(())
     }
 }
 
@@ -194,12 +230,11 @@ mod tests {
         }
         assert_eq!(mentions.take().unwrap().iter().count(), 2);
 
-        // A refusal after a mention leaves nothing noted for the next call.
+        // A refusal after a mention leaves nothing noted in the thread for the next call.
         let other = Pool::builder().workers(0).build().unwrap();
         let theirs = other.broadcast(3u8).unwrap();
         let error = encode(&pool, &(one.clone(), theirs), &mut mentions).unwrap_err();
         assert!(error.to_string().contains("this is another"), "{error}");
-        assert!(mentions.is_none());
         assert_eq!((OPEN.get().pool, OPEN.get().mentioned), (0, 0));
         NOTED.with_borrow(|noted| assert!(noted.is_empty()));
         assert!(

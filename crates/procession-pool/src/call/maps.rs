@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec};
 use crate::driver::{Shared, Submission, parts::Payload, parts::Segment};
-use crate::map::{Collector, Encoder};
+use crate::map::{Collector, Encoder, Filled};
 use crate::options::invalid_option;
+use crate::portion::ItemReader;
 use crate::result::{AsyncResult, Reader, Source};
 use crate::submit::Admission;
 
@@ -54,7 +55,7 @@ impl<F: Copy> Call<'_, F> {
         let mut map = self.start_map(items, Failing::Stops, Cell::pending_map(), |_| ())?;
         let mut collector = Collector::new();
         map.finish(&mut collector);
-        collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
+        collector.all(map.encoder.read(), map.encoder.take_refused(), &map.source)
     }
 
     /// See [`Pool::map_async`](crate::Pool::map_async).
@@ -101,7 +102,7 @@ impl<F: Copy> Call<'_, F> {
             Ok(mut map) => {
                 let mut collector = Collector::new();
                 map.finish(&mut collector);
-                collector.each(map.encoder.read, map.encoder.take_refused(), &map.source)
+                collector.each(map.encoder.read(), map.encoder.take_refused(), &map.source)
             }
             Err(e) => items
                 .enumerate()
@@ -132,7 +133,9 @@ impl<F: Copy> Call<'_, F> {
             Some(items) => Chunk::Fixed(u32::try_from(items).unwrap_or(u32::MAX)),
         };
         let described = self.describe.place();
-        let encoder = Encoder::new(task.name(), self.pool.encoding()).describing(described.clone());
+        let reader = ItemReader::new(task.name(), self.pool.encoding(), described.clone());
+        let encoder = Encoder::new(reader);
+        let mut items = items.into_iter();
         let stop_on_failure = failing == Failing::Stops;
         let terms = self.terms(task.name())?;
         let Some(shared) = &self.pool.shared else {
@@ -144,9 +147,9 @@ impl<F: Copy> Call<'_, F> {
                     ..Source::ready(Ok(Raw::new(&[])), task.name())
                 },
                 open: None,
-                encoder,
+                encoder: encoder.in_portions_of(1),
             };
-            self.run_map_inline(&mut map, task, items, failing, seen);
+            self.run_map_inline(&mut map, task, &mut items, failing, seen);
             return Ok(map);
         };
         // A copy made by fork must not touch the lock; it is refused below.
@@ -194,13 +197,14 @@ impl<F: Copy> Call<'_, F> {
             open: Some((Arc::clone(shared), job)),
             encoder: encoder.in_portions_of(shared.portion()),
         };
-        for args in items {
-            if map.encoder.push(&args) {
-                map.hand_out(false);
-                seen(&map);
-            }
-            if stop_on_failure && map.encoder.has_refused() {
-                break;
+        loop {
+            match map.encoder.fill(&mut items) {
+                Filled::Full => {
+                    map.hand_out(false);
+                    seen(&map);
+                }
+                Filled::Refused if !stop_on_failure => {}
+                Filled::Refused | Filled::Ended => break,
             }
         }
         map.hand_out(true);
@@ -212,20 +216,23 @@ impl<F: Copy> Call<'_, F> {
         &self,
         map: &mut Map,
         task: TaskRef,
-        items: I,
+        items: &mut I,
         failing: Failing,
         mut seen: impl FnMut(&Map) -> U,
     ) where
         F: Task<Args>,
         Args: Arguments,
-        I: IntoIterator<Item = Args>,
+        I: Iterator<Item = Args>,
     {
         let cell = Arc::clone(&map.source.cell);
         let mut done = 0;
-        for args in items {
-            map.encoder.push(&args);
+        loop {
+            let filled = map.encoder.fill(items);
+            if filled == Filled::Ended {
+                break;
+            }
             let (segment, count) = map.encoder.take();
-            let mut failed = count == 0;
+            let mut failed = filled == Filled::Refused;
             if count == 1 {
                 let source = self.run_inline(task, &segment.bytes, &segment.mentions);
                 match source.cell.take() {
@@ -261,7 +268,7 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         }
     };
     let source = map.source.clone();
-    let (items, refused) = (map.encoder.read, map.encoder.take_refused());
+    let (items, refused) = (map.encoder.read(), map.encoder.take_refused());
     let failed = !refused.is_empty();
     let read = Reader::Map(Arc::new(move |source: &Source| {
         if source.cell.is_cancelled() {

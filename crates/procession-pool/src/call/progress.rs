@@ -109,7 +109,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         F::Output: DeserializeOwned + 'static,
     {
         let (mut map, collector) = run(&self.call, items, Failing::Stops, self.progress)?;
-        collector.all(map.encoder.read, map.encoder.take_refused(), &map.source)
+        collector.all(map.encoder.read(), map.encoder.take_refused(), &map.source)
     }
 
     /// See [`Pool::try_map`](crate::Pool::try_map).
@@ -127,7 +127,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         let tuples = items.by_ref().map(|item| (item,));
         match run(&self.call, tuples, Failing::IsItsOwn, self.progress) {
             Ok((mut map, collector)) => {
-                collector.each(map.encoder.read, map.encoder.take_refused(), &map.source)
+                collector.each(map.encoder.read(), map.encoder.take_refused(), &map.source)
             }
             Err(e) => items
                 .enumerate()
@@ -157,7 +157,7 @@ where
     let mut map = call.start_map(items, failing, Cell::pending_map(), &mut look)?;
     map.wait(&mut look);
     collector.collect(&map.source);
-    teller.end(collector.counts().0, map.encoder.read as u64);
+    teller.end(collector.counts().0, map.encoder.read() as u64);
     Ok((map, collector))
 }
 
@@ -165,7 +165,7 @@ where
 fn seen<R: DeserializeOwned>(map: &Map, collector: &mut Collector<R>) -> Progress {
     collector.collect(&map.source);
     let (done, failed) = collector.counts();
-    let total = map.encoder.read as u64;
+    let total = map.encoder.read() as u64;
     let open = total.saturating_sub(done + failed);
     let running = map.running().min(open);
     Progress {

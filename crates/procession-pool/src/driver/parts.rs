@@ -240,13 +240,13 @@ impl Parts {
         let sent = |sent, count| if sent == Sent::Yes { count } else { 0 };
         match &data.payload {
             Payload::Short(raw) => sent(worker.send_short(head(1), raw.bytes()), 1),
-            Payload::Long(bytes) => sent(worker.send(head(1), bytes, 0..bytes.len()), 1),
+            Payload::Long(bytes) => sent(worker.send_item(head(1), bytes), 1),
             Payload::Mentioning(call) => {
                 let Mentioning { item, mentions } = &**call;
                 if !provide(worker, mentions, shares_sent) {
                     return 0;
                 }
-                sent(worker.send(head(1), item, 0..item.len()), 1)
+                sent(worker.send_item(head(1), item), 1)
             }
             Payload::Many(segments) => {
                 let after = segments.partition_point(|s| s.first <= first);
@@ -411,11 +411,14 @@ impl Effects for Parts {
             if let Some(predicate) = data.again.and_then(|again| again.into_predicate()) {
                 self.wakes.leave(predicate);
             }
-            if let Payload::Long(bytes) = data.payload
-                && (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity())
-                && let Some(bytes) = Arc::into_inner(bytes)
+            if let Payload::Long(item) = data.payload
+                && let Some(item) = Arc::into_inner(item)
             {
-                self.spare = bytes;
+                let (bytes, pieces) = item.into_parts();
+                if (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity()) {
+                    self.spare = bytes;
+                }
+                self.wakes.free(pieces);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use procession_task::bytes::Encoded;
+
 use crate::broadcast::Mentions;
 use crate::cell::Raw;
 
@@ -14,7 +16,7 @@ pub(crate) enum Payload {
     /// One short item, in place.
     Short(Raw),
     /// One long item.
-    Long(Arc<Vec<u8>>),
+    Long(Arc<Encoded>),
     /// One item that mentions shared values.
     Mentioning(Box<Mentioning>),
     /// The items of a map, in the order they were added.
@@ -30,7 +32,7 @@ impl Default for Payload {
 /// An item, and the shared values in it.
 #[derive(Debug)]
 pub(crate) struct Mentioning {
-    pub(crate) item: Arc<Vec<u8>>,
+    pub(crate) item: Arc<Encoded>,
     pub(crate) mentions: Mentions,
 }
 

@@ -14,8 +14,8 @@ use super::room::{Load, NotTaken};
 use super::{Shared, Submission};
 use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
+use crate::portion::Portion;
 use crate::retry::RetryOptions;
-use crate::stream::Portion;
 
 /// Items of a stream on their way to the workers.
 pub(crate) struct Given<'a> {
@@ -56,7 +56,7 @@ impl Shared {
             .lock_with_room_by(load, given.by)
             .ok_or(NotTaken::Full)?;
         let id = given.id.unwrap_or(TaskId(driver.next_task));
-        let segment = given.portion.take_segment();
+        let segment = given.portion.take_segment(0, Portion::new());
         let mut submission = Submission {
             task: given.task,
             payload: Payload::Many(vec![segment]),

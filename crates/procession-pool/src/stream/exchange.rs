@@ -8,7 +8,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, now_ns};
 use serde::de::DeserializeOwned;
 
-use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Portion, Stream};
+use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Stream};
 use crate::broadcast::with_mentions;
 use crate::call::forked;
 use crate::cell::Arrived;
@@ -17,6 +17,7 @@ use crate::driver::stream::Given;
 use crate::map::complete;
 use crate::not_yet::NotYet;
 use crate::options::nanos;
+use crate::portion::{Portion, Stopped};
 use crate::result::{after, decode_result, failure_error};
 
 impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
@@ -36,15 +37,13 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let read = catch_unwind(AssertUnwindSafe(|| input.fill(&mut portion, most)));
         self.flow
             .read(portion.items(), now_ns().saturating_sub(begun));
-        let spent = if read.is_err() || portion.ended {
-            self.input.take()
-        } else {
-            None
+        let spent = match read {
+            Ok(Stopped::Full | Stopped::Refused(_)) => None,
+            Ok(Stopped::Ended) | Err(_) => self.input.take(),
         };
-        self.panic = read.err();
-        let refused = portion.refused.take();
         let first = self.held.take_in(portion.items());
-        if let Some(error) = refused {
+        let read = read.map_err(|panic| self.panic = Some(panic));
+        if let Ok(Stopped::Refused(error)) = read {
             let item = self.held.take_in(1);
             self.resolve_error(item, error);
         }
@@ -63,7 +62,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let (items, bytes) = (portion.items(), portion.bytes());
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
-                let segment = portion.take_segment();
+                let segment = portion.take_segment(0, Portion::new());
                 let limits = self.source.limits();
                 let run = || {
                     self.retry

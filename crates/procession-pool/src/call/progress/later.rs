@@ -65,9 +65,9 @@ where
     let cell = Arc::new(Cell::pending_map_counted(Arc::clone(&tally)));
     let later = Later::new(Box::new(progress), Arc::clone(&tally), &cell, pool);
     let later = Pending::new(later);
-    let seen = |map: &Map| tally.has_read(map.encoder.read);
+    let seen = |map: &Map| tally.has_read(map.encoder.read());
     let map = call.start_map(items, Failing::Stops, Arc::clone(&cell), seen)?;
-    let total = map.encoder.read;
+    let total = map.encoder.read();
     tally.has_read(total);
     if let Some(later) = later.keep() {
         let end = pool.callbacks.register(Box::new(move |_| later.end(total)));
@@ -91,9 +91,9 @@ where
     let cell = Cell::pending_map_counted(Arc::clone(&tally));
     let mut teller = Teller::new(progress);
     let map = call.start_map(items, Failing::Stops, cell, |map| {
-        tally.has_read(map.encoder.read);
+        tally.has_read(map.encoder.read());
         teller.look(|| tally.progress());
     })?;
-    teller.end(tally.progress().done, map.encoder.read as u64);
+    teller.end(tally.progress().done, map.encoder.read() as u64);
     Ok(map)
 }
