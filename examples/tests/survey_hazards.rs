@@ -5,24 +5,21 @@ mod support;
 use std::{
     ffi::OsStr,
     fs,
-    io::Read,
     os::unix::{
         ffi::OsStrExt,
         fs::{PermissionsExt, symlink},
         net::UnixListener,
     },
     path::Path,
-    thread,
     time::{Duration, Instant},
 };
 
 use rustix::{
     fs::{CWD, Mode},
     process::{Signal, geteuid},
-    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use serde_json::Value;
-use support::{Ended, Folder, Program, kill, program, within};
+use support::{Ended, Folder, Program, kill, program, terminal, within};
 
 fn survey(path: impl AsRef<OsStr>) -> Program {
     program(env!("CARGO_BIN_EXE_survey")).args([path])
@@ -274,27 +271,11 @@ fn a_terminal_gets_a_bar() {
     for number in 0..2000 {
         folder.file(format!("{number}.txt"), "text ".repeat(100));
     }
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let other_side = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(OsStr::from_bytes(name.to_bytes()))
-        .unwrap();
-
-    let mut terminal = fs::File::from(terminal);
-    let reader = thread::spawn(move || {
-        let mut shown = Vec::new();
-        // Reading ends with an error when the other side is closed: that is the end here.
-        let _ = terminal.read_to_end(&mut shown);
-        String::from_utf8_lossy(&shown).into_owned()
-    });
-    let program = survey(folder.path()).stderr(other_side);
+    let (terminal, shown) = terminal();
+    let program = survey(folder.path()).stderr(terminal);
     let running = program.start();
     let ended = running.finish().code(0);
-    let shown = reader.join().unwrap();
+    let shown = shown.join().unwrap();
     assert!(
         ended.stdout.starts_with("2,000 files in 1 folders"),
         "{ended:?}"

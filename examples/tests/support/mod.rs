@@ -4,19 +4,23 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::Read,
     os::fd::OwnedFd,
-    os::unix::process::ExitStatusExt,
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use rustix::{
+    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 
 /// The environment variable that marks everything a program starts.
 const MARK: &str = "PROCESSION_EXAMPLES_RUN";
@@ -233,6 +237,28 @@ fn describe(pids: &[u32]) -> String {
         .map(|pid| format!("{pid} ({})", name(pid).trim()))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// A terminal for a program to write to, and what it has shown once all of its writers have ended.
+pub(crate) fn terminal() -> (fs::File, JoinHandle<String>) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let other_side = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(OsStr::from_bytes(name.to_bytes()))
+        .unwrap();
+
+    let mut terminal = fs::File::from(terminal);
+    let reader = thread::spawn(move || {
+        let mut shown = Vec::new();
+        // Reading ends with an error when the other side is closed: that is the end here.
+        let _ = terminal.read_to_end(&mut shown);
+        String::from_utf8_lossy(&shown).into_owned()
+    });
+    (other_side, reader)
 }
 
 /// A folder that is gone, with everything in it, when the test ends.
