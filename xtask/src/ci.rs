@@ -96,7 +96,7 @@ fn clippy(sh: &Shell, cargo: &str) -> Result<Done> {
     .run()?;
     passed(cmd!(
         sh,
-        "{cargo} clippy -p procession --all-features -- -D warnings"
+        "{cargo} clippy -p procession -p procession-examples --all-features --all-targets -- -D warnings"
     ))
 }
 
@@ -156,13 +156,14 @@ fn loom(sh: &Shell, cargo: &str) -> Result<Done> {
 }
 
 /// Their outputs are compared by their tests. The main one also reads this repository's crates: on workers and inline it
-/// has to find the same, and as many Rust files as there are.
+/// has to find the same, and as many Rust files as there are. All with the feature that one of them is for: without it they are
+/// tested with the workspace.
 fn examples(sh: &Shell, cargo: &str) -> Result<Done> {
-    cmd!(sh, "{cargo} test -p procession-examples").run()?;
+    cmd!(sh, "{cargo} test -p procession-examples --features tracing").run()?;
     let survey = |workers: &str| {
         let program = cmd!(
             sh,
-            "{cargo} run --quiet -p procession-examples --bin survey --"
+            "{cargo} run --quiet -p procession-examples --features tracing --bin survey --"
         );
         program
             .args(["--json", "--workers", workers, "crates"])
