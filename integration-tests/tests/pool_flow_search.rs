@@ -1,9 +1,11 @@
 //! Searches that stop early: what decides them, and what becomes of the rest.
 
+use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use procession::{Pool, TaskErrorKind};
+use procession::{Pool, Step, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, assert_usable, error_of, finish, scene, warm,
 };
@@ -99,5 +101,40 @@ fn a_failure_ends_a_search() {
         pool.close();
         error_of(pool.all(|_: u32| true, 0..), TaskErrorKind::Closed);
         pool.join().unwrap();
+    });
+}
+
+/// No iterator is handed out, so the input stays on the caller's thread and need not be `Send`.
+#[test]
+fn a_search_reads_an_input_that_cannot_change_threads() {
+    fn until_five(n: u32) -> Step<(), u32> {
+        if n == 5 {
+            Step::Break(())
+        } else {
+            Step::Continue(n)
+        }
+    }
+    scene(|| {
+        let pool = warm(2);
+        let (read, told) = (Cell::new(0u32), Cell::new(0u64));
+        let numbers = || (0..).inspect(|_| read.set(read.get() + 1));
+        let five = pool.call(|n: u32| (n == 5).then_some(n));
+        let (is, is_not) = (pool.call(|n: u32| n == 5), pool.call(|n: u32| n != 5));
+        let until = pool.call(until_five);
+        assert_eq!(five.find_map(numbers()).expect("an answer"), Some(5));
+        assert!(is.any(numbers()).expect("an answer"));
+        assert!(!is_not.all(numbers()).expect("an answer"));
+        let broken = until.map_until(numbers()).expect("an answer");
+        assert_eq!(broken, ControlFlow::Break(()));
+
+        let tell = |p: procession::Progress| told.set(told.get() + p.ended());
+        let found = five.on_progress(tell).find_map(numbers());
+        assert_eq!(found.expect("an answer"), Some(5));
+        assert!(is.on_progress(tell).any(numbers()).expect("an answer"));
+        assert!(!is_not.on_progress(tell).all(numbers()).expect("an answer"));
+        let broken = until.on_progress(tell).map_until(numbers());
+        assert_eq!(broken.expect("an answer"), ControlFlow::Break(()));
+        assert!(read.get() >= 8 * 6 && told.get() >= 4 * 6);
+        finish(pool);
     });
 }

@@ -1,6 +1,8 @@
 //! Lazy maps whose items all succeed: order, multiset, ends, chunks, windows of every size. One place for each promise.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::thread;
 
 use procession::{Imap, Items, Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{assert_usable, error_of, finish, scene, warm};
@@ -174,7 +176,7 @@ struct Holder {
     squares: Imap<u64>,
 }
 
-fn of_borrowed<'a>(pool: &Pool, items: &'a [u64]) -> Imap<u64, dyn Items + 'a> {
+fn of_borrowed<'a>(pool: &Pool, items: &'a [u64]) -> Imap<u64, dyn Items + Send + 'a> {
     pool.imap(square, items.iter().copied())
 }
 
@@ -242,6 +244,47 @@ fn many_imaps_share_a_pool() {
             }
             threads.spawn(|| assert_usable(&pool));
         });
+        finish(pool);
+    });
+}
+
+/// The input is read by whoever iterates, so it goes along; what is under way goes along too.
+#[test]
+fn an_imap_goes_from_thread_to_thread() {
+    scene(|| {
+        let pool = warm(2);
+        let readers = Mutex::new(Vec::new());
+        let reader = |_: &u64| readers.lock().expect("a list").push(thread::current().id());
+        let mut it = pool
+            .call(square)
+            .buffer_size(4)
+            .imap((0..).inspect(reader).take(2_000));
+        let here = thread::current().id();
+        let mut got = Vec::new();
+        for at in [100, 101, 500] {
+            got.extend(it.by_ref().take(at).map(|r| r.expect("a square")));
+            assert_eq!(readers.lock().expect("a list").pop(), Some(here));
+            (it, got) = thread::scope(|threads| {
+                let there = threads.spawn(move || {
+                    got.extend(it.by_ref().take(at).map(|r| r.expect("a square")));
+                    (it, got, thread::current().id())
+                });
+                let (it, got, there) = there.join().expect("no panic");
+                assert_eq!(readers.lock().expect("a list").pop(), Some(there));
+                (it, got)
+            });
+        }
+        // One that was never asked, and one that is dropped there.
+        let unordered = pool.imap_unordered(square, 0..100);
+        let rest = thread::spawn(move || unordered.flatten().collect::<BTreeSet<u64>>());
+        assert_eq!(
+            rest.join().expect("no panic"),
+            squares(100).into_iter().collect()
+        );
+        thread::scope(|threads| {
+            threads.spawn(move || drop(it));
+        });
+        assert_eq!(got, squares(2 * (100 + 101 + 500)));
         finish(pool);
     });
 }

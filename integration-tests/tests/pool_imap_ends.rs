@@ -1,6 +1,7 @@
 //! Lazy maps whose items or inputs fail, and pools that end under them: every item has its one outcome all the same.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::{Pool, TaskError, TaskErrorKind};
@@ -26,7 +27,7 @@ impl Serialize for Shy {
 }
 
 /// Yields 0, 1, … and panics in place of `at`.
-fn failing_at(at: u32) -> impl Iterator<Item = u32> {
+fn failing_at(at: u32) -> impl Iterator<Item = u32> + Send {
     (0..).inspect(move |i| assert!(*i != at, "the input has no item {at}"))
 }
 
@@ -273,8 +274,8 @@ fn own_pid_of(_: u64) -> u32 {
 fn an_inline_pool_runs_item_by_item() {
     scene(|| {
         let pool = Pool::new(0).expect("an inline pool");
-        let taken = std::cell::Cell::new(0u64);
-        let input = (0..).inspect(|_| taken.set(taken.get() + 1));
+        let taken = AtomicU64::new(0);
+        let input = (0..).inspect(|_| _ = taken.fetch_add(1, Ordering::Relaxed));
         let mut it = pool
             .call(|x: u64| 2 * x)
             .buffer_size(50)
@@ -282,7 +283,7 @@ fn an_inline_pool_runs_item_by_item() {
             .imap(input);
         for x in 0..20 {
             assert_eq!(it.next().expect("endless").expect("a number"), 2 * x);
-            assert_eq!(taken.get(), x + 1);
+            assert_eq!(taken.load(Ordering::Relaxed), x + 1);
         }
         assert_eq!(
             pool.imap_unordered(|x: u64| x, 0..10)

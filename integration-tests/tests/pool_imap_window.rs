@@ -1,6 +1,6 @@
 //! Lazy maps read no further ahead than they say, however the consumer behaves, and give back what they do not need.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::Pool;
@@ -19,8 +19,8 @@ fn nap(ms: u64) -> u64 {
     ms
 }
 
-fn counted(taken: &Cell<u64>) -> impl Iterator<Item = u64> {
-    (0..).inspect(|_| taken.set(taken.get() + 1))
+fn counted(taken: &AtomicU64) -> impl Iterator<Item = u64> + Send {
+    (0..).inspect(|_| _ = taken.fetch_add(1, Ordering::Relaxed))
 }
 
 /// LZ01
@@ -29,17 +29,25 @@ fn an_endless_input_is_read_only_a_window_ahead() {
     scene(|| {
         let pool = warm(2);
         for buffer in [1, 2, 7, 100] {
-            let taken = Cell::new(0);
+            let taken = AtomicU64::new(0);
             let mut it = pool.call(same).buffer_size(buffer).imap(counted(&taken));
-            assert_eq!(taken.get(), 0, "nothing is read before the first `next`");
+            assert_eq!(
+                taken.load(Ordering::Relaxed),
+                0,
+                "nothing is read before the first `next`"
+            );
             for x in 0..10 {
                 assert_eq!(it.next().expect("endless").expect("a number"), x);
-                assert!(taken.get() <= x + buffer as u64, "{}", taken.get());
+                assert!(
+                    taken.load(Ordering::Relaxed) <= x + buffer as u64,
+                    "{}",
+                    taken.load(Ordering::Relaxed)
+                );
             }
             let begun = Instant::now();
             drop(it);
             assert!(begun.elapsed() < Duration::from_secs(5));
-            assert!(taken.get() <= 9 + buffer as u64);
+            assert!(taken.load(Ordering::Relaxed) <= 9 + buffer as u64);
         }
         finish(pool);
     });
@@ -51,18 +59,26 @@ fn the_first_outcome_needs_no_more_than_the_window() {
     scene(|| {
         let pool = warm(2);
         // Long items: chunks stay single.
-        let taken = Cell::new(0);
+        let taken = AtomicU64::new(0);
         let mut it = pool.imap(|_: u64| nap(20), counted(&taken).take(20_000));
         it.next().expect("many").expect("a nap");
-        assert!(taken.get() <= 4, "{}", taken.get());
+        assert!(
+            taken.load(Ordering::Relaxed) <= 4,
+            "{}",
+            taken.load(Ordering::Relaxed)
+        );
         drop(it);
-        let taken = Cell::new(0);
+        let taken = AtomicU64::new(0);
         let mut it = pool
             .call(same)
             .chunk_size(5)
             .imap(counted(&taken).take(20_000));
         it.next().expect("many").expect("a number");
-        assert!(taken.get() <= 20, "{}", taken.get());
+        assert!(
+            taken.load(Ordering::Relaxed) <= 20,
+            "{}",
+            taken.load(Ordering::Relaxed)
+        );
         drop(it);
         finish(pool);
     });
@@ -75,7 +91,7 @@ fn a_slow_head_holds_the_input_at_the_window() {
         let pool = warm(2);
         let scratch = Scratch::new();
         let gate = scratch.at("gate");
-        let taken = Cell::new(0u64);
+        let taken = AtomicU64::new(0);
         let items = counted(&taken).map(|x| (x, gate.clone()));
         let task = |(x, gate): (u64, String)| {
             if x == 0 {
@@ -92,11 +108,15 @@ fn a_slow_head_holds_the_input_at_the_window() {
         };
         let mut it = pool.call(task).buffer_size(4).imap(items);
         assert_eq!(it.next().expect("endless").expect("a number"), 0);
-        assert!(taken.get() <= 4, "{}", taken.get());
+        assert!(
+            taken.load(Ordering::Relaxed) <= 4,
+            "{}",
+            taken.load(Ordering::Relaxed)
+        );
         opener.join().expect("an opener");
         for x in 1..20 {
             assert_eq!(it.next().expect("endless").expect("a number"), x);
-            assert!(taken.get() <= x + 4);
+            assert!(taken.load(Ordering::Relaxed) <= x + 4);
         }
         drop(it);
         finish(pool);
@@ -200,10 +220,13 @@ fn dropping_an_imap_cancels_the_rest_and_waits_for_nothing() {
 fn an_imap_that_is_never_asked_reads_and_runs_nothing() {
     scene(|| {
         let pool = warm(1);
-        let taken = Cell::new(0);
+        let taken = AtomicU64::new(0);
         let done = pool.stats().done;
         drop(pool.imap(same, counted(&taken)));
-        assert_eq!((taken.get(), pool.stats().done), (0, done));
+        assert_eq!(
+            (taken.load(Ordering::Relaxed), pool.stats().done),
+            (0, done)
+        );
         finish(pool);
     });
 }

@@ -12,9 +12,12 @@ use crate::stream::{Items, Stream};
 
 /// The outcomes of [`Pool::imap`](crate::Pool::imap), in the order of the items.
 ///
-/// `Imap<R>` is the type for an input that borrows nothing; for one that borrows for `'a` it is `Imap<R, dyn Items + 'a>`.
-/// It borrows neither the pool nor the task. It is not `Send`, because the input need not be: the thread that iterates is
-/// the one that reads the input.
+/// `Imap<R>` is the type for an input that borrows nothing; for one that borrows for `'a` it is
+/// `Imap<R, dyn Items + Send + 'a>`. It borrows neither the pool nor the task.
+///
+/// It is `Send` if `R` is, and may go from thread to thread, also between two outcomes. The input goes with it: the thread
+/// that iterates is the one that reads it. So inputs have to be `Send` too; [`Pool::imap`](crate::Pool::imap) says what to
+/// do with one that is not.
 ///
 /// # Reading ahead
 /// Nothing happens before the first [`next`](Iterator::next). Each `next` may read from the input, on the thread that calls
@@ -78,7 +81,7 @@ use crate::stream::{Items, Stream};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing runs until the first `next`"]
-pub struct Imap<R, I: ?Sized = dyn Items>(pub(crate) Stream<R, I>);
+pub struct Imap<R, I: ?Sized = dyn Items + Send>(pub(crate) Stream<R, I>);
 
 /// The outcomes of [`Pool::imap_unordered`](crate::Pool::imap_unordered), each as soon as it is there.
 ///
@@ -97,7 +100,7 @@ pub struct Imap<R, I: ?Sized = dyn Items>(pub(crate) Stream<R, I>);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing runs until the first `next`"]
-pub struct ImapUnordered<R, I: ?Sized = dyn Items>(pub(crate) Stream<R, I>);
+pub struct ImapUnordered<R, I: ?Sized = dyn Items + Send>(pub(crate) Stream<R, I>);
 
 macro_rules! iterators {
     ($($name:ident)*) => {$(

@@ -21,20 +21,34 @@ impl Pool {
     /// items travel. The input is read on the thread that calls `next`, inside that call. [`Imap`] lists each way an item,
     /// and the iteration, can end. A task of several arguments takes them as one tuple.
     ///
+    /// What is returned may go to another thread, so the iterator has to be `Send`. One that is not, because it holds an
+    /// `Rc`, a reference to a `Cell` or a lock: collect it first, or take [`Pool::map`], [`Pool::try_map`],
+    /// [`Pool::map_until`] or a search such as [`Pool::find_map`], which read any iterator on the thread that calls them. The lines of `std::io::stdin()` hold its lock; those of `BufReader::new(std::io::stdin())` do not.
+    ///
     /// ```
     /// # procession_worker::init();
     /// let pool = procession_pool::Pool::new(2)?;
     /// let squares: Result<Vec<u64>, _> = pool.imap(|n: u64| n * n, 1..).take(4).collect();
     /// assert_eq!(squares?, [1, 4, 9, 16]);
+    ///
+    /// // Iterated in another thread.
+    /// let cubes = pool.imap(|n: u64| n * n * n, 1..5);
+    /// let sum = std::thread::spawn(move || cubes.sum::<Result<u64, _>>());
+    /// assert_eq!(sum.join().expect("no panic")?, 100);
+    ///
+    /// // An iterator that is not `Send`.
+    /// let shared = std::rc::Rc::new(10);
+    /// let numbers = (0..3).map(|n| n + *shared).collect::<Vec<u64>>();
+    /// assert_eq!(pool.imap(|n: u64| n * n, numbers).flatten().max(), Some(144));
+    /// assert_eq!(pool.map(|n: u64| n * n, (0..3).map(|n| n + *shared))?, [100, 121, 144]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn imap<'i, F, T, I>(&self, task: F, items: I) -> Imap<F::Output, dyn Items + 'i>
+    pub fn imap<'i, F, T, I>(&self, task: F, items: I) -> Imap<F::Output, dyn Items + Send + 'i>
     where
         F: Task<(T,)>,
         (T,): Arguments,
-        T: 'i,
         I: IntoIterator<Item = T>,
-        I::IntoIter: 'i,
+        I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
         self.call(task).imap(items)
@@ -61,13 +75,12 @@ impl Pool {
         &self,
         task: F,
         items: I,
-    ) -> ImapUnordered<F::Output, dyn Items + 'i>
+    ) -> ImapUnordered<F::Output, dyn Items + Send + 'i>
     where
         F: Task<(T,)>,
         (T,): Arguments,
-        T: 'i,
         I: IntoIterator<Item = T>,
-        I::IntoIter: 'i,
+        I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
         self.call(task).imap_unordered(items)
@@ -82,13 +95,13 @@ impl<F: Copy> Call<'_, F> {
     ///
     /// ```
     /// # procession_worker::init();
-    /// use std::cell::Cell;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// let pool = procession_pool::Pool::new(2)?;
-    /// let taken = Cell::new(0);
-    /// let numbers = (0..).inspect(|_| taken.set(taken.get() + 1));
+    /// let taken = AtomicUsize::new(0);
+    /// let numbers = (0..).inspect(|_| { taken.fetch_add(1, Ordering::Relaxed); });
     /// let mut squares = pool.call(|n: u64| n * n).buffer_size(5).imap(numbers);
     /// assert_eq!(squares.next().expect("endless")?, 0);
-    /// assert!(taken.get() <= 5);
+    /// assert!(taken.load(Ordering::Relaxed) <= 5);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn buffer_size(mut self, items: usize) -> Self {
@@ -97,46 +110,77 @@ impl<F: Copy> Call<'_, F> {
     }
 
     /// See [`Pool::imap`].
-    pub fn imap<'i, T, I>(&self, items: I) -> Imap<F::Output, dyn Items + 'i>
+    pub fn imap<'i, T, I>(&self, items: I) -> Imap<F::Output, dyn Items + Send + 'i>
     where
         F: Task<(T,)>,
         (T,): Arguments,
-        T: 'i,
         I: IntoIterator<Item = T>,
-        I::IntoIter: 'i,
+        I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        Imap(self.stream(items, Order::OfInput))
+        Imap(self.stream(items, Order::OfInput, |input| input))
     }
 
     /// See [`Pool::imap_unordered`].
-    pub fn imap_unordered<'i, T, I>(&self, items: I) -> ImapUnordered<F::Output, dyn Items + 'i>
+    pub fn imap_unordered<'i, T, I>(
+        &self,
+        items: I,
+    ) -> ImapUnordered<F::Output, dyn Items + Send + 'i>
     where
         F: Task<(T,)>,
         (T,): Arguments,
-        T: 'i,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: Send + 'i,
+        F::Output: DeserializeOwned + 'static,
+    {
+        ImapUnordered(self.stream(items, Order::OfCompletion, |input| input))
+    }
+
+    /// As [`Call::imap`], for an iteration that does not leave this thread.
+    pub(crate) fn imap_local<'i, T, I>(&self, items: I) -> Imap<F::Output, dyn Items + 'i>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
         I: IntoIterator<Item = T>,
         I::IntoIter: 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        ImapUnordered(self.stream(items, Order::OfCompletion))
+        Imap(self.stream(items, Order::OfInput, |input| input))
     }
 
-    fn stream<'i, T, I>(&self, items: I, order: Order) -> Stream<F::Output, dyn Items + 'i>
+    /// As [`Call::imap_unordered`], for an iteration that does not leave this thread.
+    pub(crate) fn imap_unordered_local<'i, T, I>(
+        &self,
+        items: I,
+    ) -> ImapUnordered<F::Output, dyn Items + 'i>
     where
         F: Task<(T,)>,
         (T,): Arguments,
-        T: 'i,
         I: IntoIterator<Item = T>,
         I::IntoIter: 'i,
         F::Output: DeserializeOwned + 'static,
+    {
+        ImapUnordered(self.stream(items, Order::OfCompletion, |input| input))
+    }
+
+    /// `hide` makes of the input what the iterator's type says of it.
+    fn stream<T, I, D: ?Sized>(
+        &self,
+        items: I,
+        order: Order,
+        hide: fn(Box<Input<I::IntoIter>>) -> Box<D>,
+    ) -> Stream<F::Output, D>
+    where
+        F: Task<(T,)>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
     {
         match self.plan::<T>() {
             Ok(plan) => {
                 let described = plan.described.clone();
                 let reader = ItemReader::new(plan.task.name(), self.pool.encoding(), described);
-                let input = Input::new(items.into_iter().map(|item| (item,)), reader);
-                Stream::new(Box::new(input), plan, order, self.pool)
+                let input = Input::new(items.into_iter(), reader);
+                Stream::new(hide(Box::new(input)), plan, order, self.pool)
             }
             Err(e) => Stream::failed(e, std::any::type_name::<F>()),
         }

@@ -13,7 +13,7 @@ impl Pool {
     ///
     /// The first in the order of completion decides, which need not be the first of the items. Items that have not
     /// begun are cancelled then, those running end on their own and are discarded, and the pool stays usable. The input
-    /// is read as [`Pool::imap_unordered`] reads it, so it may be endless.
+    /// is read as [`Pool::imap_unordered`] reads it, so it may be endless; on this thread alone, so it need not be `Send`.
     ///
     /// # Errors
     /// The first failure, when that comes before a `Some`: it ends the search in the same way. To pass over failures,
@@ -108,7 +108,7 @@ impl<F: Copy> Call<'_, F> {
         Option<U>: DeserializeOwned + 'static,
     {
         // Dropped at the return, it cancels the rest.
-        first_some(&mut self.imap_unordered(items))
+        first_some(&mut self.imap_unordered_local(items))
     }
 
     /// See [`Pool::any`].
@@ -124,7 +124,7 @@ impl<F: Copy> Call<'_, F> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        decided(&mut self.imap_unordered(items), true)
+        decided(&mut self.imap_unordered_local(items), true)
     }
 
     /// See [`Pool::all`].
@@ -140,7 +140,7 @@ impl<F: Copy> Call<'_, F> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        decided(&mut self.imap_unordered(items), false).map(|found| !found)
+        decided(&mut self.imap_unordered_local(items), false).map(|found| !found)
     }
 }
 

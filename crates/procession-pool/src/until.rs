@@ -159,7 +159,7 @@ impl<F: Copy> Call<'_, F> {
         Step<B, R>: DeserializeOwned + 'static,
     {
         // Dropped at the return, it cancels the rest.
-        let mut stream = self.imap(items).0;
+        let mut stream = self.imap_local(items).0;
         // Without a deadline there is no "not yet".
         all_until(|| stream.next_unless(ends, By::default()).unwrap_or(None))
     }

@@ -181,17 +181,76 @@ fn errors() -> Result<(), Error> {
     Ok(())
 }
 
+fn can_be_shown_and_sent<T: std::fmt::Debug + Send>() {}
+
+/// Types that belong to no call.
+#[test]
+fn everything_can_be_shown_and_sent() {
+    fn sync<T: Sync>() {}
+    can_be_shown_and_sent::<Pool>();
+    sync::<Pool>();
+    can_be_shown_and_sent::<procession::PoolBuilder>();
+    can_be_shown_and_sent::<PoolStats>();
+    can_be_shown_and_sent::<procession::WorkerStats>();
+    can_be_shown_and_sent::<procession::WorkerState>();
+    can_be_shown_and_sent::<procession::WorkerTimes>();
+    can_be_shown_and_sent::<procession::RunningTask>();
+    can_be_shown_and_sent::<procession::SlowTask>();
+    can_be_shown_and_sent::<procession::Histogram>();
+    can_be_shown_and_sent::<procession::Transport>();
+    can_be_shown_and_sent::<procession::Event>();
+    can_be_shown_and_sent::<procession::Progress>();
+    can_be_shown_and_sent::<procession::Output>();
+    can_be_shown_and_sent::<procession::OutputLine>();
+    can_be_shown_and_sent::<procession::OutputStream>();
+    can_be_shown_and_sent::<procession::Step<u64, u64>>();
+    can_be_shown_and_sent::<procession::Bytes>();
+    can_be_shown_and_sent::<procession::ProcessBuilder>();
+    can_be_shown_and_sent::<ProcessInfo>();
+    can_be_shown_and_sent::<ExitStatus>();
+    can_be_shown_and_sent::<TaskError>();
+    sync::<TaskError>();
+    can_be_shown_and_sent::<Error>();
+    sync::<Error>();
+    can_be_shown_and_sent::<TaskErrorKind>();
+    can_be_shown_and_sent::<TaskId>();
+    can_be_shown_and_sent::<WorkerDeath>();
+    can_be_shown_and_sent::<procession::PanicReport>();
+    can_be_shown_and_sent::<procession::NotYet>();
+    can_be_shown_and_sent::<SubmitError<(u64,)>>();
+}
+
+/// Handles, and what verbs are called on; those without a name of their own as they come.
 #[test]
 fn handles_may_change_threads() {
-    fn send<T: Send>() {}
-    fn sync<T: Sync>() {}
-    send::<Pool>();
-    sync::<Pool>();
-    send::<AsyncResult<u64>>();
-    send::<Process<u64>>();
-    send::<Shared<u64>>();
-    send::<TaskError>();
-    sync::<TaskError>();
-    send::<Error>();
-    sync::<Error>();
+    can_be_shown_and_sent::<Process<u64>>();
+    can_be_shown_and_sent::<AsyncResult<u64>>();
+    can_be_shown_and_sent::<procession::Unfinished<u64>>();
+    can_be_shown_and_sent::<Imap<u64>>();
+    can_be_shown_and_sent::<ImapUnordered<u64>>();
+    type Teller = fn(procession::Progress);
+    can_be_shown_and_sent::<procession::Telling<Imap<u64>, Teller>>();
+    can_be_shown_and_sent::<Shared<u64>>();
+    can_be_shown_and_sent::<procession::SharedBytes>();
+    can_be_shown_and_sent::<procession::Events>();
+    can_be_shown_and_sent::<procession::AwaitRoom<'_>>();
+    can_be_shown_and_sent::<procession::Call<'_, fn(u64) -> u64>>();
+    can_be_shown_and_sent::<procession::CallProgress<'_, fn(u64) -> u64, Teller>>();
+    can_be_shown_and_sent::<procession::CallThen<'_, fn(u64) -> u64, u64>>();
+
+    fn send<T: Send>(_: &T) {}
+    send(&procession::as_completed(Vec::<AsyncResult<u64>>::new()));
+    let none = Vec::<AsyncResult<u64>>::new();
+    send(&procession::as_completed_timeout(none, PATIENCE));
+    send(&procession::with_state(|sum: &mut u64, n: u64| *sum += n));
+}
+
+#[test]
+fn a_lazy_map_is_iterated_in_another_thread() -> Result<(), Error> {
+    let pool = Pool::new(2)?;
+    let mut lazy: Imap<u64> = pool.imap(square, 0..);
+    assert!(matches!(lazy.next(), Some(Ok(0))));
+    let there = std::thread::spawn(move || lazy.take(3).flatten().collect::<Vec<u64>>());
+    assert_eq!(there.join().ok(), Some(vec![1, 4, 9]));
+    Ok(())
 }

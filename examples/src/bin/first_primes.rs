@@ -8,7 +8,8 @@
 //!         print(number)
 //! ```
 
-use std::{cell::Cell, error::Error};
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use procession::Pool;
 
@@ -29,8 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count = numbers.next().transpose()?.unwrap_or(20);
 
     let pool = Pool::per_cpu()?;
-    let read = Cell::new(0);
-    let candidates = (start + 1..).inspect(|_| read.set(read.get() + 1));
+    let read = AtomicU64::new(0);
+    let count_read = |_: &u64| _ = read.fetch_add(1, Ordering::Relaxed);
+    let candidates = (start + 1..).inspect(count_read);
 
     let mut found = 0;
     let mut tested = 0;
@@ -46,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     // The iterator is gone, and what it had read ahead is cancelled.
-    println!("{tested} numbers tested, {} read", read.get());
+    println!("{tested} numbers tested, {} read", read.into_inner());
 
     pool.close();
     pool.join()?;

@@ -95,12 +95,12 @@ impl PoolBuilder {
     ///
     /// ```
     /// # procession_worker::init();
-    /// use std::cell::Cell;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// let pool = procession_pool::Pool::builder().workers(2).buffer_size(5).build()?;
-    /// let taken = Cell::new(0);
-    /// let numbers = (0..).inspect(|_| taken.set(taken.get() + 1));
+    /// let taken = AtomicUsize::new(0);
+    /// let numbers = (0..).inspect(|_| { taken.fetch_add(1, Ordering::Relaxed); });
     /// assert_eq!(pool.imap(|n: u64| n * n, numbers).next().expect("endless")?, 0);
-    /// assert!(taken.get() <= 5);
+    /// assert!(taken.load(Ordering::Relaxed) <= 5);
     /// assert!(procession_pool::Pool::builder().buffer_size(0).build().is_err());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

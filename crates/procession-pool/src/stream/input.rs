@@ -8,13 +8,13 @@ use procession_task::task::Arguments;
 
 use crate::portion::{ItemReader, Portion, Stopped};
 
-/// The input of an [`Imap`](crate::Imap), whatever its type: it appears only in `dyn Items + 'a`, where `'a` is what the
-/// input borrows. Nothing else implements it.
+/// The input of an [`Imap`](crate::Imap), whatever its type: it appears only in `dyn Items + Send + 'a`, where `'a` is what
+/// the input borrows. Nothing else implements it.
 pub trait Items: sealed::Fill {}
 
 impl<I: sealed::Fill + ?Sized> Items for I {}
 
-impl fmt::Debug for dyn Items + '_ {
+impl fmt::Debug for dyn Items + Send + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Items")
     }
@@ -42,8 +42,12 @@ impl<I> Input<I> {
     }
 }
 
-impl<I: Iterator<Item: Arguments>> sealed::Fill for Input<I> {
+impl<I: Iterator> sealed::Fill for Input<I>
+where
+    (I::Item,): Arguments,
+{
     fn fill(&mut self, portion: &mut Portion, most: u32) -> Stopped {
-        self.reader.fill(&mut self.items, portion, most)
+        let mut items = self.items.by_ref().map(|item| (item,));
+        self.reader.fill(&mut items, portion, most)
     }
 }

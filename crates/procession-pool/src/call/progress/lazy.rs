@@ -17,13 +17,13 @@ use crate::until::{Step, all_until, ends};
 
 impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
     /// See [`Pool::imap`](crate::Pool::imap); told inside [`next`](Iterator::next), as [`Telling`] says.
-    pub fn imap<'i, T, I>(self, items: I) -> Telling<Imap<F::Output, dyn Items + 'i>, P>
+    pub fn imap<'i, T, I>(self, items: I) -> Telling<Imap<F::Output, dyn Items + Send + 'i>, P>
     where
         F: Task<(T,)>,
         (T,): Arguments,
         T: 'i,
         I: IntoIterator<Item = T>,
-        I::IntoIter: 'i,
+        I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
         Telling::new(self.call.imap(items), self.progress)
@@ -34,13 +34,13 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
     pub fn imap_unordered<'i, T, I>(
         self,
         items: I,
-    ) -> Telling<ImapUnordered<F::Output, dyn Items + 'i>, P>
+    ) -> Telling<ImapUnordered<F::Output, dyn Items + Send + 'i>, P>
     where
         F: Task<(T,)>,
         (T,): Arguments,
         T: 'i,
         I: IntoIterator<Item = T>,
-        I::IntoIter: 'i,
+        I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
         Telling::new(self.call.imap_unordered(items), self.progress)
@@ -94,7 +94,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         I: IntoIterator<Item = T>,
         Step<B, R>: DeserializeOwned + 'static,
     {
-        let mut steps = self.imap(items);
+        let mut steps = Telling::new(self.call.imap_local(items), self.progress);
         // Without a deadline there is no "not yet".
         let all = all_until(|| {
             let next = steps.ask(None, |stream, by| stream.next_unless(ends, by));
@@ -118,7 +118,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         I: IntoIterator<Item = T>,
         Option<U>: DeserializeOwned + 'static,
     {
-        let mut outcomes = self.imap_unordered(items);
+        let mut outcomes = Telling::new(self.call.imap_unordered_local(items), self.progress);
         let found = first_some(&mut outcomes);
         outcomes.end();
         found
@@ -137,7 +137,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        let mut outcomes = self.imap_unordered(items);
+        let mut outcomes = Telling::new(self.call.imap_unordered_local(items), self.progress);
         let found = decided(&mut outcomes, true);
         outcomes.end();
         found
@@ -156,7 +156,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         (T,): Arguments,
         I: IntoIterator<Item = T>,
     {
-        let mut outcomes = self.imap_unordered(items);
+        let mut outcomes = Telling::new(self.call.imap_unordered_local(items), self.progress);
         let found = decided(&mut outcomes, false);
         outcomes.end();
         found.map(|found| !found)
