@@ -7,7 +7,7 @@ mod life;
 mod limits;
 mod logs;
 mod output;
-pub(crate) mod retry;
+mod retry;
 mod state;
 mod times;
 
@@ -31,6 +31,7 @@ use crate::here::OwnWorker;
 use crate::options::nanos;
 use crate::output::Sink;
 use crate::pool::Pool;
+use crate::retry::RetryOptions;
 
 /// Variable that sets the size of [`Pool::per_cpu`] pools, unless the builder names one.
 pub const WORKERS_VARIABLE: &str = "PROCESSION_WORKERS";
@@ -63,7 +64,7 @@ pub struct PoolBuilder {
     pub(crate) times: times::TimeOptions,
     exit: exit::ExitOptions,
     logs: logs::LogOptions,
-    pub(crate) retry: retry::RetryDefault,
+    retry: RetryOptions,
     state: state::StateOptions,
 }
 

@@ -19,7 +19,7 @@ use crate::driver::{Shared, Submission, parts::KEEP_SPARE, payload_of, single};
 use crate::pool::Pool;
 use crate::portion::{encode_error, panicked};
 use crate::result::{AsyncResult, Source};
-use crate::retry::RetryOptions;
+use crate::retry::{RetryOptions, run_here};
 use crate::submit::Admission;
 
 mod maps;
@@ -192,7 +192,8 @@ impl<'p, F: Copy> Call<'p, F> {
         if !shared.is_ours() {
             return admission.refused(forked(name), name);
         }
-        submission.again = self.retry.again(self.pool.retry.times, shared);
+        let retries = self.retries_if_any();
+        submission.again = retries.map(|retries| retries.again(shared));
         match admission.submit(shared, &mut submission, spare) {
             Ok((job, id)) => Source {
                 shared: Some(Arc::clone(shared)),
@@ -208,9 +209,9 @@ impl<'p, F: Copy> Call<'p, F> {
     }
 
     fn run_inline(&self, task: TaskRef, item: &[u8], mentions: &Mentions) -> Source {
-        let Pool { phase, retry, .. } = self.pool;
-        let limits = self.pool.limits();
-        let run = || self.retry.run_here(retry.times, phase, task, item, &limits);
+        let (phase, limits) = (&self.pool.phase, self.pool.limits());
+        let retries = self.retries_if_any();
+        let run = || run_here(retries.as_ref(), phase, task, item, &limits);
         let outcome = with_mentions(mentions, run);
         Source {
             max_frame: self.pool.max_frame,

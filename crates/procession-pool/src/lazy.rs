@@ -211,7 +211,7 @@ impl<F: Copy> Call<'_, F> {
             priority: self.priority,
             owners,
             wait: self.queue_deadline,
-            retry: self.retry(),
+            retries: self.retries_if_any(),
             described: self.describe.place(),
         })
     }

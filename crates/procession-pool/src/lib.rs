@@ -91,7 +91,7 @@
 //! | time | [`Call::timeout`], [`Call::queue_deadline`], for all calls [`PoolBuilder::task_timeout`], [`queue_deadline`](PoolBuilder::queue_deadline); [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
 //! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`term_grace`](PoolBuilder::term_grace) |
 //! | what begins first, and where | [`Call::priority`], [`Call::sticky`] |
-//! | what may fail now and then | [`Call::retries`] and its kin, [`PoolBuilder::retries`] |
+//! | what may fail now and then | [`Call::retries`] and its kin; for all calls [`PoolBuilder::retries`], [`retry_delay`](PoolBuilder::retry_delay), [`retry_on_death`](PoolBuilder::retry_on_death), [`retry_if`](PoolBuilder::retry_if) |
 //! | stopping early | [`Pool::find_map`], [`Pool::any`], [`Pool::all`], [`Pool::map_until`] with [`Step`] |
 //! | how many workers, for how long | [`Pool::resize`], [`Pool::warm_up`], [`PoolBuilder::min_workers`], [`idle_timeout`](PoolBuilder::idle_timeout), [`max_tasks_per_worker`](PoolBuilder::max_tasks_per_worker), [`max_lifetime`](PoolBuilder::max_lifetime), [`recycle_above`](PoolBuilder::recycle_above) |
 //! | what workers are held to | [`PoolBuilder::memory_limit`], [`cpu_limit`](PoolBuilder::cpu_limit), [`nice`](PoolBuilder::nice), [`cpu_affinity`](PoolBuilder::cpu_affinity), [`inner_threads`](PoolBuilder::inner_threads) |

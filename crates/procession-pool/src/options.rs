@@ -67,10 +67,10 @@ impl<F: Copy> Call<'_, F> {
 
     /// What the items are held to, or which option has no meaning.
     pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
-        let mut terms = Terms {
-            retry: self.retry.terms(self.pool.retry.times),
-            ..Terms::default()
-        };
+        let mut terms = Terms::default();
+        if let Some(retries) = self.retries_if_any() {
+            terms.retry = retries.terms();
+        }
         if let Some(limit) = self.timeout {
             if limit.is_zero() {
                 return Err(invalid_option(name, "timeout must be above 0"));

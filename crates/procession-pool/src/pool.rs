@@ -12,13 +12,13 @@ use procession_worker::{Error, TaskError};
 use serde::de::DeserializeOwned;
 
 use crate::broadcast::Encoding;
-use crate::builder::retry::RetryDefault;
 use crate::builder::{Defaults, PoolBuilder};
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::exits::Exits;
 use crate::here::OwnWorker;
 use crate::result::AsyncResult;
+use crate::retry::RetryOptions;
 
 /// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
 const DROP_BOUND: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ pub struct Pool {
     pub(crate) max_frame: usize,
     pub(crate) defaults: Defaults,
     pub(crate) exits: Arc<Exits>,
-    pub(crate) retry: RetryDefault,
+    pub(crate) retry: RetryOptions,
 }
 
 impl fmt::Debug for Pool {
@@ -107,7 +107,7 @@ impl Pool {
             max_frame,
             defaults: Defaults::default(),
             exits: Arc::default(),
-            retry: RetryDefault::default(),
+            retry: RetryOptions::default(),
         }
     }
 

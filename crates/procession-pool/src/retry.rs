@@ -14,8 +14,8 @@ use crate::cell::Raw;
 use crate::core::{After, Asks, Retry};
 use crate::driver::Shared;
 use crate::driver::again::Again;
+use crate::here;
 use crate::here::account::Ended;
-use crate::here::run_here;
 use crate::options::nanos;
 use crate::pool::Phase;
 
@@ -53,15 +53,30 @@ impl Returned {
     }
 }
 
-/// What a call says about retries.
+/// What is said about retries: by a call, or by its pool about every call that does not say it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RetryOptions {
-    /// None: what the pool says.
-    times: Option<u32>,
-    delay: Duration,
-    after: After,
+    pub(crate) times: Option<u32>,
+    pub(crate) delay: Option<Duration>,
+    which: Option<Which>,
     returned: Returned,
+}
+
+/// Which failures are tried again, of those that can be. What is said about that is one: a call that says anything of it
+/// has said it all.
+#[derive(Clone, Debug, Default)]
+struct Which {
+    after: After,
     predicate: Option<Predicate>,
+}
+
+/// What holds for a call whose items are tried again.
+#[derive(Clone, Debug)]
+pub(crate) struct Retries {
+    times: u32,
+    delay: Duration,
+    which: Which,
+    returned: Returned,
 }
 
 impl<F: Copy> Call<'_, F> {
@@ -77,7 +92,9 @@ impl<F: Copy> Call<'_, F> {
     /// | returns an `Err` | that is a value; only with [`retry_errors`](Call::retry_errors) |
     /// | is cancelled, terminated, or could never begin: arguments that cannot be encoded or decoded | no |
     ///
-    /// [`retry_on_death`](Call::retry_on_death) and [`retry_if`](Call::retry_if) say less.
+    /// [`retry_on_death`](Call::retry_on_death) and [`retry_if`](Call::retry_if) say less. Number, delay and which failures
+    /// can be given for all calls of a pool, under the same names in its [builder](crate::PoolBuilder::retries); what a
+    /// call says comes in place of that.
     ///
     /// # How
     /// An item that failed goes to the front of the queue, at once or after [`retry_delay`](Call::retry_delay), and may run
@@ -118,7 +135,8 @@ impl<F: Copy> Call<'_, F> {
         self
     }
 
-    /// Waits so long between a failure and the next attempt; without it that follows at once. Other items run meanwhile.
+    /// Waits so long between a failure and the next attempt; without it, and without one of the
+    /// [pool's](crate::PoolBuilder::retry_delay), that follows at once. Other items run meanwhile.
     ///
     /// The time is one of the monotonic clock. Without [`retries`](Call::retries) it has no effect.
     ///
@@ -133,11 +151,12 @@ impl<F: Copy> Call<'_, F> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retry_delay(mut self, delay: Duration) -> Self {
-        self.retry.delay = delay;
+        self.retry.delay = Some(delay);
         self
     }
 
-    /// Tries again only what failed by the death of its worker.
+    /// Tries again only what failed by the death of its worker. Nothing of the [pool's](crate::PoolBuilder::retry_on_death)
+    /// on which failures are tried again holds then for this call.
     ///
     /// ```
     /// # procession_worker::init();
@@ -149,14 +168,16 @@ impl<F: Copy> Call<'_, F> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn retry_on_death(mut self) -> Self {
-        self.retry.after = After::Death;
+        self.retry.on_death();
         self
     }
 
-    /// Asks `predicate` about each failure that would be tried again; what it refuses is the outcome.
+    /// Asks `predicate` about each failure that would be tried again; what it refuses is the outcome. Nothing of the
+    /// [pool's](crate::PoolBuilder::retry_if) on which failures are tried again holds then for this call.
     ///
     /// The predicate runs on the thread of the pool's [callbacks](Call::on_complete), while the item waits; so a callback
-    /// or predicate that takes its time delays decisions. It may use the pool, but must not wait for what it judges. One
+    /// or predicate that takes its time delays decisions. It may use the pool, but neither it nor a callback may wait without
+    /// a limit for what is still to be judged, which is judged after them. One
     /// that panics refuses, and is counted among
     /// [`callback_panics`](crate::PoolStats::callback_panics). It is not asked after the last attempt, nor about an `Err`
     /// that a function returned. In an inline pool it runs in the caller. When the kernel starts no thread for it, that is
@@ -176,13 +197,14 @@ impl<F: Copy> Call<'_, F> {
         mut self,
         predicate: impl Fn(&TaskError) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.retry.predicate = Some(Predicate(Arc::new(predicate)));
+        self.retry.judged_by(predicate);
         self
     }
 
     /// Counts an `Err` that the function returns as a failed attempt. The last one is returned as the value it is.
     ///
-    /// It has no effect on functions that do not return a `Result`.
+    /// It has no effect on functions that do not return a `Result`. What an `Err` is depends on the function, so there is
+    /// no such option of a pool.
     ///
     /// ```
     /// # procession_worker::init();
@@ -204,31 +226,44 @@ impl<F: Copy> Call<'_, F> {
         self
     }
 
-    /// What is said for this call, by itself or by its pool.
-    pub(crate) fn retry(&self) -> RetryOptions {
-        RetryOptions {
-            times: Some(self.retry.times(self.pool.retry.times)),
-            ..self.retry.clone()
-        }
+    /// What holds for this call, by itself or by its pool; none when nothing is tried again.
+    #[inline]
+    pub(crate) fn retries_if_any(&self) -> Option<Retries> {
+        let (call, pool) = (&self.retry, &self.pool.retry);
+        let times = call.times.or(pool.times).filter(|times| *times > 0)?;
+        let which = call.which.as_ref().or(pool.which.as_ref());
+        Some(Retries {
+            times,
+            delay: call.delay.or(pool.delay).unwrap_or_default(),
+            which: which.cloned().unwrap_or_default(),
+            returned: call.returned,
+        })
     }
 }
 
 impl RetryOptions {
-    fn times(&self, default: u32) -> u32 {
-        self.times.unwrap_or(default)
+    /// Only deaths, of what else may be said.
+    pub(crate) fn on_death(&mut self) {
+        self.which.get_or_insert_default().after = After::Death;
     }
 
+    /// Only what `predicate` allows, of what else may be said.
+    pub(crate) fn judged_by(
+        &mut self,
+        predicate: impl Fn(&TaskError) -> bool + Send + Sync + 'static,
+    ) {
+        let which = self.which.get_or_insert_default();
+        which.predicate = Some(Predicate(Arc::new(predicate)));
+    }
+}
+
+impl Retries {
     /// What the scheduler has to know.
-    #[inline]
-    pub(crate) fn terms(&self, default: u32) -> Retry {
-        let times = self.times(default);
-        if times == 0 {
-            return Retry::default();
-        }
+    pub(crate) fn terms(&self) -> Retry {
         Retry {
-            times,
-            after: self.after,
-            asks: match self.predicate {
+            times: self.times,
+            after: self.which.after,
+            asks: match self.which.predicate {
                 Some(_) => Asks::Judge,
                 None => Asks::Nobody,
             },
@@ -236,48 +271,14 @@ impl RetryOptions {
         }
     }
 
-    /// What the driver has to know; none when nothing is tried again.
-    #[inline]
-    pub(crate) fn again(&self, default: u32, shared: &Arc<Shared>) -> Option<Box<Again>> {
-        (self.times(default) > 0).then(|| Again::new(self.returned, self.predicate.clone(), shared))
+    /// What the driver has to know.
+    pub(crate) fn again(&self, shared: &Arc<Shared>) -> Box<Again> {
+        Again::new(self.returned, self.which.predicate.clone(), shared)
     }
 
-    /// Runs a call in this thread, and again when that is asked for.
-    pub(crate) fn run_here(
-        &self,
-        default: u32,
-        phase: &Phase,
-        task: TaskRef,
-        item: &[u8],
-        limits: &Limits,
-    ) -> Result<Raw, TaskError> {
-        let account = phase.own.as_ref().map(|own| &own.account);
-        let mut running = account
-            .filter(|_| phase.is_open())
-            .map(|account| account.begin());
-        let mut attempts = 1;
-        loop {
-            let outcome = run_here(phase, task, item, limits);
-            if attempts > self.times(default) || !self.asks_for_more(task, &outcome, attempts) {
-                if let Some(running) = running {
-                    running.end(match outcome {
-                        Ok(_) => Ended::WithValue,
-                        Err(_) => Ended::WithError,
-                    });
-                }
-                return outcome.map_err(|e| e.with_attempts(attempts));
-            }
-            attempts += 1;
-            if let Some(running) = &mut running {
-                running.again();
-            }
-            pause(self.delay);
-        }
-    }
-
-    fn asks_for_more(&self, task: TaskRef, outcome: &Result<Raw, TaskError>, attempt: u32) -> bool {
+    fn ask_for_more(&self, task: TaskRef, outcome: &Result<Raw, TaskError>, attempt: u32) -> bool {
         // Nothing dies here.
-        if self.after == After::Death {
+        if attempt > self.times || self.which.after == After::Death {
             return false;
         }
         match outcome {
@@ -285,13 +286,46 @@ impl RetryOptions {
             Err(e) => {
                 let error = e.clone().with_attempts(attempt);
                 let says = |predicate: &Predicate| predicate.says(&error);
-                let judged = || self.predicate.as_ref().is_none_or(says);
+                let judged = || self.which.predicate.as_ref().is_none_or(says);
                 matches!(
                     e.kind(),
                     TaskErrorKind::Panicked | TaskErrorKind::EncodeResult | TaskErrorKind::TooLarge
                 ) && catch_unwind(AssertUnwindSafe(judged)).unwrap_or(false)
             }
         }
+    }
+}
+
+/// Runs a call in this thread, and again when that is asked for.
+pub(crate) fn run_here(
+    retries: Option<&Retries>,
+    phase: &Phase,
+    task: TaskRef,
+    item: &[u8],
+    limits: &Limits,
+) -> Result<Raw, TaskError> {
+    let account = phase.own.as_ref().map(|own| &own.account);
+    let mut running = account
+        .filter(|_| phase.is_open())
+        .map(|account| account.begin());
+    let mut attempts = 1;
+    loop {
+        let outcome = here::run_here(phase, task, item, limits);
+        let more = retries.filter(|retries| retries.ask_for_more(task, &outcome, attempts));
+        let Some(retries) = more else {
+            if let Some(running) = running {
+                running.end(match outcome {
+                    Ok(_) => Ended::WithValue,
+                    Err(_) => Ended::WithError,
+                });
+            }
+            return outcome.map_err(|e| e.with_attempts(attempts));
+        };
+        attempts += 1;
+        if let Some(running) = &mut running {
+            running.again();
+        }
+        pause(retries.delay);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::pool::{Phase, Pool};
 use crate::portion::Portion;
 use crate::progress::Progress;
 use crate::result::Source;
-use crate::retry::RetryOptions;
+use crate::retry::Retries;
 
 pub(crate) use flow::Flow;
 use held::Held;
@@ -52,7 +52,7 @@ pub(crate) struct Stream<R, I: ?Sized> {
     priority: i32,
     /// Whose its chunks are, counted from the first item of the input.
     owners: Option<Sticky>,
-    retry: RetryOptions,
+    retries: Option<Retries>,
     held: Held<R>,
     /// What the input panicked with, for after the items before it.
     panic: Option<Box<dyn Any + Send>>,
@@ -82,7 +82,7 @@ pub(crate) struct Plan {
     pub(crate) wait: Option<Duration>,
     pub(crate) priority: i32,
     pub(crate) owners: Option<Sticky>,
-    pub(crate) retry: RetryOptions,
+    pub(crate) retries: Option<Retries>,
     pub(crate) described: Option<Arc<Described>>,
 }
 
@@ -111,7 +111,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             wait,
             priority,
             owners,
-            retry,
+            retries,
             described,
         } = plan;
         let place = match &pool.shared {
@@ -135,7 +135,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             wait,
             priority,
             owners,
-            retry,
+            retries,
             held: Held::new(order),
             panic: None,
             input: Some(input),
@@ -156,7 +156,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             wait: None,
             priority: 0,
             owners: None,
-            retry: RetryOptions::default(),
+            retries: None,
             held,
             panic: None,
             input: None,

@@ -26,7 +26,8 @@ impl<'p, F: Copy> Call<'p, F> {
     ///   seconds at most, those left still run, unless the program ends.
     /// * What it may do: submit (which never waits for room there), wait for handles, close or terminate the pool, even
     ///   drop it. Joining this pool is an error there: it would wait for itself. While it runs, the callbacks after it
-    ///   wait; the workers and other threads do not.
+    ///   wait, and the questions of [`retry_if`](Call::retry_if): let no callback wait without a limit for a call that has
+    ///   one. The workers and other threads do not wait.
     /// * When it panics, the panic hook reports that as for any thread, [`stats`](crate::Pool::stats) counts it, and
     ///   everything goes on.
     /// * What it costs: the outcome is decoded for the callback and again for the handle; and a reply with a callback

@@ -175,7 +175,8 @@
 //! **Retries** are asked for: [`Call::retries`] tries again what panicked, died or overran, each item of a map on its own,
 //! at once or after a [`retry_delay`](Call::retry_delay); [`retry_on_death`](Call::retry_on_death) and
 //! [`retry_if`](Call::retry_if) narrow that, [`retry_errors`](Call::retry_errors) adds a returned `Err`.
-//! [`PoolBuilder::retries`] is for calls that say nothing.
+//! For calls that say nothing, [`PoolBuilder::retries`], [`retry_delay`](PoolBuilder::retry_delay),
+//! [`retry_on_death`](PoolBuilder::retry_on_death) and [`retry_if`](PoolBuilder::retry_if) say it.
 //! ```
 //! # procession::init();
 //! use procession::Pool;

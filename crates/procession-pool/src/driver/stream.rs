@@ -15,7 +15,7 @@ use super::{Shared, Submission};
 use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
 use crate::portion::Portion;
-use crate::retry::RetryOptions;
+use crate::retry::Retries;
 
 /// Items of a stream on their way to the workers.
 pub(crate) struct Given<'a> {
@@ -30,7 +30,7 @@ pub(crate) struct Given<'a> {
     pub(crate) priority: i32,
     /// Whose its chunks are, if not anyone's.
     pub(crate) owners: Option<Sticky>,
-    pub(crate) retry: &'a RetryOptions,
+    pub(crate) retries: Option<&'a Retries>,
     pub(crate) cell: &'a Arc<Cell>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
@@ -50,7 +50,7 @@ impl Shared {
     /// where they were when there was none in time.
     pub(crate) fn give(self: &Arc<Self>, given: Given<'_>) -> Result<Taken, NotTaken> {
         // Not under the lock: it may start the callbacks' thread.
-        let again = given.retry.again(0, self);
+        let again = given.retries.map(|retries| retries.again(self));
         let load = Load::Job(given.items);
         let mut driver = self
             .lock_with_room_by(load, given.by)

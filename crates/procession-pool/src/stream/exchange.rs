@@ -19,6 +19,7 @@ use crate::not_yet::NotYet;
 use crate::options::nanos;
 use crate::portion::{Portion, Stopped};
 use crate::result::{after, decode_result, failure_error};
+use crate::retry::run_here;
 
 impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
     /// Reads a portion of the input, if there is room, and hands it out; false when nothing was read, or a full pool had no
@@ -64,10 +65,8 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             Some((task, Place::Here(phase))) => {
                 let segment = portion.take_segment(0, Portion::new());
                 let limits = self.source.limits();
-                let run = || {
-                    self.retry
-                        .run_here(0, phase, *task, &segment.bytes, &limits)
-                };
+                let retries = self.retries.as_ref();
+                let run = || run_here(retries, phase, *task, &segment.bytes, &limits);
                 let ran = with_mentions(&segment.mentions, run);
                 let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
                 match outcome {
@@ -86,7 +85,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     terms,
                     priority: self.priority,
                     owners: self.owners.map(|owners| owners.beginning_with(first)),
-                    retry: &self.retry,
+                    retries: self.retries.as_ref(),
                     cell: &self.source.cell,
                     id: self.source.id,
                     by,
