@@ -180,6 +180,8 @@ impl Core {
                 self.dismiss(slot, WorkerState::Stopping, fx);
                 if serves {
                     self.counters.recycled += 1;
+                    // It may have done everything before it was known to be READY.
+                    self.appoint(slot, now, fx);
                     self.hand_over(slot, now, fx);
                 }
             } else if serves && worker.left == 0 && worker.state == WorkerState::Ready {

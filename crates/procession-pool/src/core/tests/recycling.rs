@@ -55,6 +55,22 @@ fn each_worker_gets_its_quota_and_the_next_one_begins_when_it_is_done() {
     scene.end();
 }
 
+/// WL01: its whole quota is replied before it is known to be READY, and its end may take as long as it likes.
+#[test]
+fn worker_that_has_done_all_before_it_says_ready_has_a_successor_at_once() {
+    let mut scene = Scene::living(1, quota(1));
+    let who = scene.start_next();
+    scene.submit(call());
+    scene.done(who.slot.0, 1);
+    assert_eq!(scene.fx.stops, [who.slot]);
+    let waits = scene.submit(call());
+    scene.boot_all();
+    let slot = scene.core.holder(0).expect("somebody's");
+    scene.done(slot.0, 1);
+    assert_eq!(scene.fx.outcomes(waits), [Done]);
+    scene.end();
+}
+
 /// WL02
 #[test]
 fn chunk_is_cut_to_what_is_left_of_the_quota() {
