@@ -38,6 +38,7 @@ impl Core {
         }
         self.counters.start_failures += 1;
         self.vacate(slot.index(), End::Unborn, now);
+        self.use_spare_places(now, fx);
         // The machine may be short of something that the living workers do not need: they carry on.
         if !self.workers.iter().any(|worker| worker.is_live()) {
             self.spend_a_start(fx);
@@ -82,6 +83,7 @@ impl Core {
         }
         let hurt = self.return_frames(slot, begun);
         self.vacate(slot, end, now);
+        self.use_spare_places(now, fx);
         for run in hurt {
             self.lose(run, Slot(slot as u32), now, fx);
         }

@@ -24,6 +24,7 @@ impl Core {
             self.take_on(index, now, fx);
         }
         self.wake_up_to(self.least());
+        self.use_spare_places(now, fx);
         self.pump(now, fx);
         self.start_missing(now, fx);
         self.steal(now, fx);

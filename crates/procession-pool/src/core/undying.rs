@@ -6,8 +6,10 @@
 //! 1. A second after SIGKILL the place leaves its index to a successor, as a place does whose worker finishes its last
 //!    call. It keeps its process.
 //! 2. When the process ends after all, the place is spare. Until then the pool is not finished.
-//! 3. Places are bounded; where none is spare, the index waits for the end.
+//! 3. Places are bounded; where none is spare, the index waits until one is, by whichever end or a larger size. So does that
+//!    of a worker which was told to stop.
 
+use super::alarm::NEVER;
 use super::place::Duty;
 use super::worker::WorkerState;
 use super::{Core, Effects, Nanos, PoolState};
@@ -33,12 +35,47 @@ impl Core {
         {
             return;
         }
-        self.appoint(slot, now, fx);
-        if self.successor(slot).is_some() {
+        if self.pass_on(slot, now, fx) {
             self.counters.restarts += 1;
-            self.hand_over(slot, now, fx);
             if let Some(worker) = self.workers.get_mut(slot) {
                 worker.undying = true;
+            }
+        }
+    }
+
+    /// Gives the index of a process that was told to end to another place, if there is room for one.
+    fn pass_on(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) -> bool {
+        self.appoint(slot, now, fx);
+        let succeeds = self.successor(slot).is_some();
+        if succeeds {
+            self.hand_over(slot, now, fx);
+        }
+        succeeds
+    }
+
+    /// A place may have come free: an index that had to wait for the end of its process has it.
+    pub(super) fn use_spare_places(&mut self, now: Nanos, fx: &mut impl Effects) {
+        if !self.misses_workers() {
+            return;
+        }
+        for slot in 0..self.workers.len() {
+            let Some(worker) = self.workers.get(slot) else {
+                continue;
+            };
+            match worker.state {
+                // With an alarm it may yet end in time.
+                WorkerState::Killed if worker.alarm == NEVER => {
+                    self.replace_undying(slot, now, fx);
+                }
+                WorkerState::Stopping if worker.duty == Duty::Serves => {
+                    self.pass_on(slot, now, fx);
+                }
+                WorkerState::Killed
+                | WorkerState::Stopping
+                | WorkerState::Down { .. }
+                | WorkerState::Starting
+                | WorkerState::Booting
+                | WorkerState::Ready => {}
             }
         }
     }

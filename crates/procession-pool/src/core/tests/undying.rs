@@ -1,6 +1,6 @@
 //! Workers that were killed and do not end; the others must not wait for them.
 
-use super::super::{JobSpec, Retry, Slot, Terms};
+use super::super::{JobSpec, LifeConfig, Retry, Slot, Terms};
 use super::fake::Outcome::{Done, TimedOut};
 use super::scene::{MS, Scene, call};
 
@@ -102,6 +102,78 @@ fn workers_that_do_not_die_are_bounded() {
     scene.boot_all();
     scene.terminate();
     scene.nothing_left();
+}
+
+/// Four places, and none of their processes ends.
+fn stuck() -> Scene {
+    let mut scene = Scene::ready(1);
+    for _ in 0..4 {
+        let job = scene.submit(limited());
+        scene.boot_all();
+        let slot = scene.core.holder(0).expect("somebody's");
+        scene.begin(slot.0);
+        scene.advance(LIMIT);
+        assert_eq!(scene.fx.outcomes(job), [TimedOut]);
+        scene.advance(SECOND);
+    }
+    assert!(scene.fx.starts.is_empty(), "no place is left");
+    scene
+}
+
+/// FAULTS 19: the place of any of them is as good as that of the last, which may never end.
+#[test]
+fn worker_that_does_not_die_is_replaced_when_another_one_does() {
+    let mut scene = stuck();
+    let waits = scene.submit(call());
+    let last = scene.core.holder(0).expect("somebody's");
+    let other = if last.0 == 0 { 1 } else { 0 };
+    scene.die(other);
+    let another = scene.start_next();
+    assert_eq!(scene.core.holder(0), Some(another.slot));
+    assert_eq!(scene.core.stats().undying, 3);
+    scene.say_ready(another);
+    scene.done(another.slot.0, 1);
+    assert_eq!(scene.fx.outcomes(waits), [Done]);
+    scene.end();
+}
+
+/// FAULTS 19: a larger pool has more places, also for the index it had.
+#[test]
+fn worker_that_does_not_die_is_replaced_in_a_larger_pool() {
+    let mut scene = stuck();
+    scene.resize(2);
+    let started: Vec<u32> = scene
+        .fx
+        .starts
+        .iter()
+        .map(|slot| scene.fx.links[slot.index()].index)
+        .collect();
+    assert_eq!(started, [1, 0]);
+    scene.end();
+}
+
+/// So it is with one that was only asked to stop: no place was spare when it had served long enough.
+#[test]
+fn worker_that_does_not_stop_is_replaced_once_there_is_room() {
+    let life = LifeConfig {
+        quota: 1,
+        ..LifeConfig::default()
+    };
+    let mut scene = Scene::living(1, life);
+    for _ in 0..4 {
+        scene.submit(call());
+        scene.boot_all();
+        let slot = scene.core.holder(0).expect("somebody's");
+        scene.done(slot.0, 1);
+    }
+    let waits = scene.submit(call());
+    assert!(scene.fx.starts.is_empty(), "no place is left");
+    scene.die(0);
+    scene.boot_all();
+    let slot = scene.core.holder(0).expect("somebody's");
+    scene.done(slot.0, 1);
+    assert_eq!(scene.fx.outcomes(waits), [Done]);
+    scene.end();
 }
 
 /// FAULTS 19, 111: the end comes between the order and the replacement, and after it; each time there is one worker.
