@@ -19,5 +19,6 @@ mod starts;
 mod sticky;
 mod undying;
 mod virtual_boot;
+mod virtual_end;
 mod virtual_pool;
 mod virtual_user;

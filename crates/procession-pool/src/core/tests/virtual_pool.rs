@@ -7,6 +7,7 @@ use super::super::stats::CoreStats;
 use super::super::{Fault, JobId, LifeConfig, Nanos, Slot, Verdict, WorkerRef};
 use super::fake::Outcome;
 use super::scene::{MS, Scene, US};
+use super::virtual_end::Killed;
 use super::virtual_user::Rng;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,13 @@ pub(super) struct Virtual {
     outbox: VecDeque<(JobId, u32, Option<u32>, Nanos)>,
 }
 
+/// How a run went.
+#[derive(Debug)]
+pub(super) struct Ran {
+    pub(super) stats: CoreStats,
+    pub(super) late_ends: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Sim {
     pub(super) scene: Scene,
@@ -38,7 +46,7 @@ pub(super) struct Sim {
     sequence: u64,
     pub(super) workers: Vec<Virtual>,
     /// Replies were not counted before the last decision.
-    late: bool,
+    pub(super) late: bool,
     pub(super) open: Vec<JobId>,
     /// Jobs that may be revoked.
     pub(super) owned: Vec<JobId>,
@@ -52,6 +60,14 @@ pub(super) struct Sim {
     pub(super) bad_boots: u64,
     bad_items: u64,
     pub(super) murders: u64,
+    /// Per cent of those told to end that take long, or for ever.
+    pub(super) undead: u64,
+    /// Killed and not ended.
+    pub(super) killed: Vec<Killed>,
+    /// Told to end, and will when nothing else can happen.
+    pub(super) for_ever: Vec<WorkerRef>,
+    /// Ends of workers that had been replaced.
+    pub(super) late_ends: u64,
     pub(super) small_links: bool,
     /// Jobs have priorities; chunks belong to indexes.
     pub(super) ranked: bool,
@@ -99,6 +115,10 @@ impl Sim {
             },
             bad_items: rare(&mut rng, 5),
             murders: rare(&mut rng, 30),
+            undead: rare(&mut rng, 100),
+            killed: Vec::new(),
+            for_ever: Vec::new(),
+            late_ends: 0,
             small_links: rng.percent(30),
             ranked: rng.percent(40),
             sticks: rng.percent(40),
@@ -110,21 +130,25 @@ impl Sim {
         if sim.rng.percent(30) {
             sim.scene.core.cancel_grace = 0;
         }
+        if sim.undead > 0 {
+            sim.scene.core.undying = sim.between(US, 30 * MS);
+        }
         sim.at(0, Event::User);
         sim.after();
         sim
     }
 
     /// Until nothing can happen any more; then nothing is left over.
-    pub(super) fn run(mut self) -> CoreStats {
+    pub(super) fn run(mut self) -> Ran {
         for _ in 0..1_000_000 {
             let timer = self.scene.core.next_timer();
             let next = self.heap.peek().map(|Reverse((when, _, _))| *when);
             match (next, timer) {
+                (None, None) if self.end_one_of_many() => {}
                 (None, None) => {
-                    let stats = self.scene.core.stats();
+                    let (stats, late_ends) = (self.scene.core.stats(), self.late_ends);
                     self.scene.nothing_left();
-                    return stats;
+                    return Ran { stats, late_ends };
                 }
                 (next, Some(when)) if next.is_none_or(|next| when <= next) => {
                     let by = when.saturating_sub(self.scene.now);
@@ -172,18 +196,8 @@ impl Sim {
             let delay = self.between(50 * US, MS);
             self.at(delay, Event::Started(slot.0));
         }
-        let told: Vec<Slot> = self
-            .scene
-            .fx
-            .stops
-            .drain(..)
-            .chain(self.scene.fx.kills.drain(..))
-            .collect();
-        for slot in told {
-            let who = self.scene.who(slot.0);
-            let delay = self.between(10 * US, MS);
-            self.at(delay, Event::Die(slot.0, who.incarnation));
-        }
+        self.told_to_end();
+        self.check_killed();
         self.call_judges();
         for slot in std::mem::take(&mut self.scene.fx.rung) {
             if let Some(who) = self.scene.fx.links[slot.index()].who {
@@ -307,7 +321,7 @@ impl Sim {
     }
 
     /// The driver counts what arrived.
-    fn drain(&mut self, who: WorkerRef) {
+    pub(super) fn drain(&mut self, who: WorkerRef) {
         while let Some((job, mut items, failed, busy)) =
             self.workers[who.slot.index()].outbox.pop_front()
         {
@@ -349,22 +363,5 @@ impl Sim {
                 items -= now;
             }
         }
-    }
-
-    fn die(&mut self, who: WorkerRef) {
-        self.drain(who);
-        let link = &mut self.scene.fx.links[who.slot.index()];
-        let begun = u32::from(link.begun);
-        link.who = None;
-        link.frames.clear();
-        link.begun = false;
-        link.killed = false;
-        link.overran = false;
-        // Its last replies may have been what it was told to end for.
-        self.scene.fx.stops.retain(|stopped| *stopped != who.slot);
-        self.scene.fx.kills.retain(|killed| *killed != who.slot);
-        self.scene
-            .core
-            .lost(who, begun, self.scene.now, &mut self.scene.fx);
     }
 }

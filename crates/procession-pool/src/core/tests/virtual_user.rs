@@ -179,6 +179,9 @@ impl Sim {
         let job = self.owned.swap_remove(pick);
         if self.rng.percent(50) {
             self.drain_all();
+        } else if self.scene.core.cancel_grace == 0 {
+            // It decides at once; what it does not know by then is counted before the next decision.
+            self.late = true;
         }
         self.scene.fx.revoke(job);
         let finished = self.scene.fx.is_finished(job);
