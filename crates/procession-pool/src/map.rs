@@ -110,8 +110,15 @@ pub(crate) struct Collector<R> {
 
 impl<R: DeserializeOwned> Collector<R> {
     pub(crate) fn new() -> Collector<R> {
+        Collector::expecting(0)
+    }
+
+    /// For at least so many results, by what an input says of itself; it may be wrong.
+    pub(crate) fn expecting(results: usize) -> Collector<R> {
+        const MOST_BYTES: usize = 4 << 20;
+        let most = MOST_BYTES / size_of::<Option<R>>().max(1);
         Collector {
-            results: Vec::new(),
+            results: Vec::with_capacity(results.min(most)),
             failed: Vec::new(),
             replied: 0,
             silent: 0,

@@ -107,7 +107,7 @@ fn encode_to<T: Serialize + ?Sized>(
     mut output: output::Output<'_>,
 ) -> Result<(), CodecError> {
     value.serialize(ser::Serializer::new(&mut output))?;
-    if output.elements > element_budget(output.written()) {
+    if output.elements > 0 && output.elements > element_budget(output.written()) {
         return Err(CodecError::new(CodecErrorKind::Budget));
     }
     output.keep();

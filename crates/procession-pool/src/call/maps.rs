@@ -52,8 +52,10 @@ impl<F: Copy> Call<'_, F> {
         I: IntoIterator<Item = Args>,
         F::Output: DeserializeOwned + 'static,
     {
-        let mut map = self.start_map(items, Failing::Stops, Cell::pending_map(), |_| ())?;
-        let mut collector = Collector::new();
+        let items = items.into_iter();
+        let mut collector = Collector::expecting(items.size_hint().0);
+        let seen = |map: &Map| collector.collect(&map.source);
+        let mut map = self.start_map(items, Failing::Stops, Cell::pending_map(), seen)?;
         map.finish(&mut collector);
         collector.all(map.encoder.read(), map.encoder.take_refused(), &map.source)
     }
@@ -93,14 +95,14 @@ impl<F: Copy> Call<'_, F> {
         F::Output: DeserializeOwned + 'static,
     {
         let mut items = items.into_iter();
+        let mut collector = Collector::expecting(items.size_hint().0);
         match self.start_map(
             items.by_ref().map(|item| (item,)),
             Failing::IsItsOwn,
             Cell::pending_map(),
-            |_| (),
+            |map| collector.collect(&map.source),
         ) {
             Ok(mut map) => {
-                let mut collector = Collector::new();
                 map.finish(&mut collector);
                 collector.each(map.encoder.read(), map.encoder.take_refused(), &map.source)
             }

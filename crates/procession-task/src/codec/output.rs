@@ -136,11 +136,21 @@ impl Bounded<'_> {
         if self.end - self.out.len() < LONGEST {
             return self.varint_near_the_end(value);
         }
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
+        if value < 0x80 {
+            self.out.push(value as u8);
+        } else if value < 1 << 56 {
+            let (bytes, len) = spread(value);
+            // A store of known length, of which the end is not kept.
+            let end = self.out.len() + len;
+            self.out.extend_from_slice(&bytes);
+            self.out.truncate(end);
+        } else {
+            while value >= 0x80 {
+                self.out.push(value as u8 | 0x80);
+                value >>= 7;
+            }
+            self.out.push(value as u8);
         }
-        self.out.push(value as u8);
         Ok(())
     }
 
@@ -161,6 +171,17 @@ impl Bounded<'_> {
         self.refused = self.out.len().saturating_add(more);
         postcard::Error::SerializeBufferFull
     }
+}
+
+/// The varint of a value of at most 56 bits, and its length: seven bits a byte, and a mark in all but the last.
+#[inline]
+fn spread(value: u64) -> ([u8; 8], usize) {
+    let len = (70 - value.leading_zeros()) / 7;
+    let halves = (value & 0x0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);
+    let pairs = (halves & 0x0000_3fff_0000_3fff) | ((halves & 0x0fff_c000_0fff_c000) << 2);
+    let bytes = (pairs & 0x007f_007f_007f_007f) | ((pairs & 0x3f80_3f80_3f80_3f80) << 1);
+    let marks = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+    ((bytes | marks).to_le_bytes(), len as usize)
 }
 
 impl Flavor for Bounded<'_> {
