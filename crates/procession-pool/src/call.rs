@@ -13,9 +13,10 @@ use serde::de::DeserializeOwned;
 
 use crate::broadcast::{Mentions, with_mentions};
 use crate::cell::Cell;
-use crate::core::JobSpec;
+use crate::core::{JobSpec, Terms};
 use crate::describe::Describe;
 use crate::driver::{Shared, Submission, parts::KEEP_SPARE, payload_of, single};
+use crate::options::start_by;
 use crate::pool::Pool;
 use crate::portion::{encode_error, panicked};
 use crate::result::{AsyncResult, Source};
@@ -133,7 +134,10 @@ impl<'p, F: Copy> Call<'p, F> {
             }
         };
         let terms = match self.terms(task.name()) {
-            Ok(terms) => terms,
+            Ok(terms) => Terms {
+                start_by: start_by(self.queue_deadline),
+                ..terms
+            },
             Err(error) => return Source::ready(Err(error), task.name()),
         };
         let encoding = self.pool.encoding();

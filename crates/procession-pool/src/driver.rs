@@ -45,7 +45,7 @@ use procession_worker::watch::Watch;
 use crate::broadcast::Mentions;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
-use crate::core::{Chunk, Core, JobId, JobSpec, Refused, Sticky, Terms};
+use crate::core::{Chunk, Core, JobId, JobSpec, NEVER, Refused, Sticky, Terms};
 use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
@@ -300,15 +300,22 @@ impl Shared {
         Ok((job, id))
     }
 
-    /// Adds items to a map; `last` closes it.
-    pub(crate) fn extend(&self, job: JobId, segment: Segment, items: u32, last: bool) {
+    /// Adds items to a map, which have to begin by `start_by`; `last` closes it.
+    pub(crate) fn extend(
+        &self,
+        job: JobId,
+        segment: Segment,
+        items: u32,
+        last: bool,
+        start_by: u64,
+    ) {
         let mut driver = self.lock_with_room(Load::More(items));
         let now = now_ns();
         if items > 0 {
             driver.parts.append(job, segment);
         }
         let Driver { core, parts, .. } = &mut *driver;
-        core.extend(job, items, last, now, parts);
+        core.extend(job, items, last, start_by, now, parts);
         driver.collect_all(false, now);
         self.unlock(driver);
     }
@@ -316,7 +323,14 @@ impl Shared {
 
 impl Driver {
     fn submit(&mut self, submission: &mut Submission, id: TaskId) -> Result<JobId, Refused> {
-        let now = self.clock.read();
+        let now = if submission.spec.terms.start_by == NEVER {
+            self.clock.read()
+        } else {
+            // An older reading would let in what is too late.
+            let now = now_ns();
+            self.clock.saw(now);
+            now
+        };
         let task = submission.task;
         let profile = self.profile(task);
         submission.spec.profile = profile;

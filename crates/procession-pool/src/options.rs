@@ -6,7 +6,7 @@ use procession_worker::handle::now_ns;
 use procession_worker::{TaskError, TaskErrorKind};
 
 use crate::call::Call;
-use crate::core::Terms;
+use crate::core::{NEVER, Terms};
 
 impl<F: Copy> Call<'_, F> {
     /// Ends what runs longer than this: a call, or each item of a map on its own. Instead of the
@@ -44,10 +44,12 @@ impl<F: Copy> Call<'_, F> {
         self
     }
 
-    /// Gives up what has not begun in this time, counted from the submission: a call, or each item of a map.
+    /// Gives up what has not begun in this time: a call, or an item of a map.
     ///
-    /// Its outcome is an error of kind `Expired`, and no worker is ended for it. What has begun runs to its end. Zero
-    /// makes the call fail with an error of kind `InvalidOption`; an inline pool begins at once.
+    /// The time of a call counts from its submission, that of an item from when it was read from the input and handed to the
+    /// workers, with others that were read just before or after it. The outcome is an error of kind `Expired`, and no
+    /// worker is ended for it. What has begun runs to its end. Zero makes the call fail with an error of kind
+    /// `InvalidOption`; an inline pool begins at once.
     ///
     /// ```
     /// # procession_worker::init();
@@ -65,7 +67,7 @@ impl<F: Copy> Call<'_, F> {
         self
     }
 
-    /// What the items are held to, or which option has no meaning.
+    /// What the items are held to, but for their wait, which begins when they are handed in; or which option has no meaning.
     pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
         let mut terms = Terms::default();
         if let Some(retries) = self.retries_if_any() {
@@ -77,14 +79,17 @@ impl<F: Copy> Call<'_, F> {
             }
             terms.limit = nanos(limit);
         }
-        if let Some(wait) = self.queue_deadline {
-            if wait.is_zero() {
-                return Err(invalid_option(name, "queue_deadline must be above 0"));
-            }
-            terms.start_by = now_ns().saturating_add(nanos(wait));
+        if self.queue_deadline.is_some_and(|wait| wait.is_zero()) {
+            return Err(invalid_option(name, "queue_deadline must be above 0"));
         }
         Ok(terms)
     }
+}
+
+/// When what is handed in at this moment has to begin, if it may wait so long.
+#[inline]
+pub(crate) fn start_by(wait: Option<Duration>) -> u64 {
+    wait.map_or(NEVER, |wait| now_ns().saturating_add(nanos(wait)))
 }
 
 /// A length of time as the scheduler counts it; what is beyond its clock is for ever.

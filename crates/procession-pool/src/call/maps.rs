@@ -3,6 +3,7 @@
 //! Items are encoded here and handed out portion by portion; which worker gets them is not decided here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
@@ -10,10 +11,10 @@ use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
-use crate::core::{Chunk, JobId, JobSpec};
+use crate::core::{Chunk, JobId, JobSpec, NEVER};
 use crate::driver::{Shared, Submission, parts::Payload, parts::Segment};
 use crate::map::{Collector, Encoder, Filled};
-use crate::options::invalid_option;
+use crate::options::{invalid_option, start_by};
 use crate::portion::ItemReader;
 use crate::result::{AsyncResult, Reader, Source};
 use crate::submit::Admission;
@@ -149,6 +150,7 @@ impl<F: Copy> Call<'_, F> {
                     ..Source::ready(Ok(Raw::new(&[])), task.name())
                 },
                 open: None,
+                wait: None,
                 encoder: encoder.in_portions_of(1),
             };
             self.run_map_inline(&mut map, task, &mut items, failing, seen);
@@ -197,6 +199,7 @@ impl<F: Copy> Call<'_, F> {
         let mut map = Map {
             source,
             open: Some((Arc::clone(shared), job)),
+            wait: self.queue_deadline,
             encoder: encoder.in_portions_of(shared.portion()),
         };
         loop {
@@ -300,6 +303,8 @@ pub(super) enum Failing {
 pub(super) struct Map {
     pub(super) source: Source,
     open: Option<(Arc<Shared>, JobId)>,
+    /// How long items may wait to begin.
+    wait: Option<Duration>,
     pub(super) encoder: Encoder,
 }
 
@@ -307,7 +312,7 @@ impl Map {
     fn hand_out(&mut self, last: bool) {
         if let Some((shared, job)) = &self.open {
             let (segment, items) = self.encoder.take();
-            shared.extend(*job, segment, items, last);
+            shared.extend(*job, segment, items, last, start_by(self.wait));
             if last {
                 self.open = None;
             }
@@ -351,7 +356,7 @@ impl Map {
 impl Drop for Map {
     fn drop(&mut self) {
         if let Some((shared, job)) = self.open.take() {
-            shared.extend(job, Segment::empty(), 0, true);
+            shared.extend(job, Segment::empty(), 0, true, NEVER);
         }
     }
 }

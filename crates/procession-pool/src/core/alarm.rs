@@ -12,7 +12,7 @@ use super::worker::{Feed, WorkerState};
 use super::{Cancelled, Core, Effects, JobId, Nanos, Slot};
 
 /// No moment at all.
-pub(super) const NEVER: Nanos = Nanos::MAX;
+pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 impl Core {
     /// Resolves what has begun of a job as cancelled; its frames become ghosts. The caller settles the job.

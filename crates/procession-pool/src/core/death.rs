@@ -86,6 +86,7 @@ impl Core {
         self.use_spare_places(now, fx);
         for run in hurt {
             self.lose(run, Slot(slot as u32), now, fx);
+            self.expire_again(run.job, fx);
         }
         match end {
             End::Served | End::Unused => self.counters.deaths += 1,
@@ -139,7 +140,7 @@ impl Core {
         self.waiting -= worker.waiting();
         while let Some(frame) = worker.pop_newest() {
             let position = worker.frames.len();
-            let sticky = self.jobs.sticky(frame.job);
+            let (sticky, late) = (self.jobs.sticky(frame.job), self.jobs.expired(frame.job));
             let Some(job) = self.jobs.get_mut(frame.job) else {
                 continue;
             };
@@ -156,7 +157,7 @@ impl Core {
             let queues = (&mut self.queue, &mut self.own);
             put_first(queues, sticky, job.priority, rest);
             job.queued += rest.count;
-            if lost > 0 || matches!(job.stop, Stop::Stopped(_)) {
+            if lost > 0 || job.is_stopped() || rest.first < late {
                 hurt.push(Run {
                     count: lost,
                     ..frame.run()

@@ -38,7 +38,7 @@ pub(crate) enum Chunk {
 pub(crate) struct Terms {
     /// How long one item may run, from its start in the worker; [`NEVER`]: as long as it likes. Such items travel alone.
     pub(crate) limit: Nanos,
-    /// Items that have not begun by then do not begin; [`NEVER`]: they wait as long as it takes.
+    /// The items of the specification that have not begun by then do not begin; [`NEVER`]: they wait as long as it takes.
     pub(crate) start_by: Nanos,
     /// Whether items that fail are tried again.
     pub(crate) retry: Retry,
@@ -113,6 +113,11 @@ impl Job {
     pub(super) fn is_over(&self) -> bool {
         self.unresolved == 0 && !self.open
     }
+
+    /// Nothing of it is to begin any more.
+    pub(super) fn is_stopped(&self) -> bool {
+        matches!(self.stop, Stop::Stopped(_))
+    }
 }
 
 /// Slab of jobs; places are reused, ids are not.
@@ -126,6 +131,8 @@ pub(super) struct Jobs {
     pub(super) special: u32,
     ranks: Ranks,
     sticky: BTreeMap<JobId, Sticky>,
+    /// Apart from the jobs, which fill a cache line each.
+    expired: BTreeMap<JobId, u32>,
 }
 
 impl Jobs {
@@ -197,6 +204,9 @@ impl Jobs {
             let limited = job.limit != NEVER;
             let priority = job.priority;
             self.limited -= u32::from(limited);
+            if !self.expired.is_empty() {
+                self.expired.remove(&id);
+            }
             if self.special > 0 {
                 self.leave(id, priority);
             }
@@ -238,6 +248,21 @@ impl Jobs {
         self.sticky.get(&id).copied()
     }
 
+    /// The items of a job below this have had their time to begin: none of them waits to begin for the first time.
+    pub(super) fn expired(&self, id: JobId) -> u32 {
+        self.expired.get(&id).copied().unwrap_or(0)
+    }
+
+    /// The items of a job below `end` have had their time to begin. False: it is over, or stopped.
+    pub(super) fn expire(&mut self, id: JobId, end: u32) -> bool {
+        let goes_on = self.get(id).is_some_and(|job| !job.is_stopped());
+        if goes_on {
+            let expired = self.expired.entry(id).or_default();
+            *expired = end.max(*expired);
+        }
+        goes_on
+    }
+
     /// Whether live jobs have more than one priority among them.
     #[inline]
     pub(super) fn differ(&self) -> bool {
@@ -248,6 +273,11 @@ impl Jobs {
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_expired_only_live(&self) -> bool {
+        self.expired.keys().all(|id| self.get(*id).is_some())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (JobId, &Job)> {

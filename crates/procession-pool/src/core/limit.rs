@@ -1,18 +1,12 @@
-//! How long items may run, and how long they may wait to begin; must not touch an item whose reply has been counted.
+//! How long items may run; must not touch an item whose reply has been counted.
 //!
 //! An item with a limit travels alone, so that its start is the start of its frame and nobody shares its end. The core does
 //! not know when an item begins. It looks once the limit has passed since the item became its worker's oldest: that cannot
 //! be too late by more than the look itself, for it began then or later. If it has begun, the next look is at its end; if
 //! not, the limit from then on. So there are two or three looks at an item that overruns, and none at most others.
 
-use std::cmp::Reverse;
-
 use super::alarm::NEVER;
-use super::job::Stop;
-use super::{Cancelled, Core, Effects, Fault, JobId, Nanos, Overrun, Slot};
-
-/// Deadlines of jobs that are over are thrown away when there are more than so many.
-const STALE: usize = 64;
+use super::{Core, Effects, Fault, Nanos, Overrun, Slot};
 
 impl Core {
     /// The worker's oldest frame may be another one than before: notes when to look at its limit, if it has one.
@@ -83,31 +77,5 @@ impl Core {
         fx.timed_out(id, item, Slot(slot as u32), over, fate);
         self.end_worker(slot, now, fx);
         self.after_fate(id, fate, fx);
-    }
-
-    /// The items of this job have to begin by then.
-    pub(super) fn begin_by(&mut self, id: JobId, when: Nanos) {
-        if self.expiries.len() > STALE.max(4 * self.jobs.len()) {
-            let jobs = &self.jobs;
-            self.expiries.retain(|next| jobs.get(next.0.1).is_some());
-        }
-        self.expiries.push(Reverse((when, id)));
-        self.alarm = self.alarm.min(when);
-    }
-
-    /// What has not begun by its time does not begin.
-    pub(super) fn expire(&mut self, now: Nanos, fx: &mut impl Effects) {
-        while let Some(&Reverse((when, id))) = self.expiries.peek()
-            && when <= now
-        {
-            self.expiries.pop();
-            match self.jobs.get(id).map(|job| job.stop) {
-                Some(Stop::Never | Stop::OnFailure) => {
-                    self.stop_job(id, Cancelled::Expired, fx);
-                    self.settle(id, fx);
-                }
-                Some(Stop::Stopped(_)) | None => {}
-            }
-        }
     }
 }

@@ -9,6 +9,7 @@ mod assign;
 mod chunk;
 mod death;
 mod effects;
+mod expiry;
 mod job;
 mod limit;
 mod look;
@@ -37,6 +38,7 @@ mod timer;
 mod undying;
 mod worker;
 
+pub(crate) use alarm::NEVER;
 pub(crate) use effects::{Cancelled, Effects, Overrun};
 pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};

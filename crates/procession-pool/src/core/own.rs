@@ -86,6 +86,19 @@ impl Own {
         }
     }
 
+    pub(super) fn thin_job(
+        &mut self,
+        id: JobId,
+        priority: i32,
+        mut thin: impl FnMut(Run, &mut Vec<Run>),
+    ) {
+        for queue in &mut self.queues {
+            let before = queue.items();
+            queue.thin_job(id, priority, &mut thin);
+            self.items -= before - queue.items();
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Queue)> {
         self.queues

@@ -161,14 +161,35 @@ impl Queue {
             }
             run.job != job
         });
-        if self
-            .others
-            .get(&priority)
-            .is_some_and(|lane| lane.runs.is_empty())
-        {
-            self.others.remove(&priority);
+        self.forget_empty(priority);
+    }
+
+    /// Puts in place of every run of `job`, which has this priority, what `thin` adds to the list of it.
+    pub(super) fn thin_job(
+        &mut self,
+        job: JobId,
+        priority: i32,
+        mut thin: impl FnMut(Run, &mut Vec<Run>),
+    ) {
+        let runs = if priority == self.priority {
+            &mut self.runs
+        } else if let Some(lane) = self.others.get_mut(&priority) {
+            &mut lane.runs
+        } else {
+            return;
+        };
+        let mut rest = Vec::new();
+        for run in std::mem::take(runs) {
+            if run.job == job {
+                thin(run, &mut rest);
+                let left: u32 = rest.iter().map(|run| run.count).sum();
+                self.items -= u64::from(run.count - left);
+                runs.extend(rest.drain(..));
+            } else {
+                runs.push_back(run);
+            }
         }
-        self.close_gap();
+        self.forget_empty(priority);
     }
 
     /// Where runs of a priority wait that is not the one served next.
@@ -213,6 +234,15 @@ impl Queue {
             let highest = self.others.last_key_value().map(|(priority, _)| *priority);
             self.serve(highest.max(self.priority()));
         }
+    }
+
+    /// Runs of this priority were removed; those that are left move up.
+    fn forget_empty(&mut self, priority: i32) {
+        let lane = self.others.get(&priority);
+        if lane.is_some_and(|lane| lane.runs.is_empty()) {
+            self.others.remove(&priority);
+        }
+        self.close_gap();
     }
 
     /// Runs were removed; those that are left move up.

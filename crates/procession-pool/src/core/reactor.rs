@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::alarm::NEVER;
+use super::expiry;
 use super::job::{Jobs, Stop};
 use super::own::Own;
 use super::place::Duty;
@@ -112,8 +113,10 @@ pub(crate) struct Core {
     pub(super) alarm: Nanos,
     pub(super) cancel_grace: Nanos,
     pub(super) undying: Nanos,
-    /// Jobs whose items have to begin by a moment, the earliest first; some are over.
-    pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId)>>,
+    /// Jobs of which the items below a number have to begin by a moment, the earliest first; some are over.
+    pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId, u32)>>,
+    /// When there are more of them, those of jobs that are over are thrown away.
+    pub(super) most_expiries: usize,
     /// Items that wait to be tried again, the earliest first; some are resolved.
     pub(super) delayed: BinaryHeap<Reverse<(Nanos, JobId, u32)>>,
     /// Items that wait to be tried again or to be judged.
@@ -172,6 +175,7 @@ impl Core {
             cancel_grace: config.cancel_grace,
             undying: config.undying,
             expiries: BinaryHeap::new(),
+            most_expiries: expiry::STALE,
             delayed: BinaryHeap::new(),
             held: 0,
         }

@@ -223,10 +223,7 @@ impl Core {
         };
         let fate = match (job.stop, &mut job.retries) {
             (_, None) => Fate::Final,
-            // What has begun once does not expire.
-            (Stop::Never | Stop::OnFailure | Stop::Stopped(Cancelled::Expired), Some(retries)) => {
-                retries.fate(item, fault)
-            }
+            (Stop::Never | Stop::OnFailure, Some(retries)) => retries.fate(item, fault),
             (Stop::Stopped(_), Some(_)) => Fate::Final,
         };
         match fate {
@@ -255,8 +252,7 @@ impl Core {
 
     /// A job after one of its items failed. What came back of a stopped job is not handed out again.
     pub(super) fn after_fate(&mut self, id: JobId, fate: Fate, fx: &mut impl Effects) {
-        let stopped = |job: &Job| matches!(job.stop, Stop::Stopped(_));
-        if fate == Fate::Final || self.jobs.get(id).is_some_and(stopped) {
+        if fate == Fate::Final || self.jobs.get(id).is_some_and(Job::is_stopped) {
             self.after_loss(id, fx);
         }
     }
@@ -284,9 +280,6 @@ impl Core {
         let Some(retries) = job.and_then(|job| job.retries.as_deref_mut()) else {
             return 0;
         };
-        if why == Cancelled::Expired {
-            return 0;
-        }
         let mut cancelled = 0;
         for (item, tried) in &mut retries.items {
             if tried.place != Place::Elsewhere {
@@ -365,33 +358,9 @@ impl Job {
         tried.is_some_and(|tried| tried.place == Place::Waits)
     }
 
-    /// Resolves the items of a run that was not begun, but for those that nothing may keep from being begun again: what
-    /// has been tried does not expire. Those are added to `kept`. Says how many were resolved.
-    pub(super) fn cancel_run(
-        &self,
-        run: Run,
-        why: Cancelled,
-        kept: &mut Vec<Run>,
-        fx: &mut impl Effects,
-    ) -> u32 {
+    /// Whether an attempt of this item has failed.
+    pub(super) fn has_failed(&self, item: u32) -> bool {
         let retries = self.retries.as_ref();
-        let Some(retries) = retries.filter(|_| why == Cancelled::Expired) else {
-            fx.cancelled(run.job, run.first, run.count, why);
-            return run.count;
-        };
-        let mut cancelled = 0;
-        for item in run.first..run.first + run.count {
-            if retries.items.contains_key(&item) {
-                kept.push(Run {
-                    job: run.job,
-                    first: item,
-                    count: 1,
-                });
-            } else {
-                fx.cancelled(run.job, item, 1, why);
-                cancelled += 1;
-            }
-        }
-        cancelled
+        retries.is_some_and(|retries| retries.items.contains_key(&item))
     }
 }

@@ -201,6 +201,13 @@ impl Core {
                 .or_default()
                 .push((run.first, run.count));
         }
+        assert!(self.jobs.has_expired_only_live(), "deadlines of the past");
+        for (_, run) in self.all_runs() {
+            let job = self.jobs.get(run.job).expect("a run of a live job");
+            let late = run.first..(run.first + run.count).min(self.jobs.expired(run.job));
+            let waits = late.into_iter().find(|item| !job.has_failed(*item));
+            assert_eq!(waits, None, "item of {:?} that has expired", run.job);
+        }
         for frame in self.workers.iter().flat_map(|worker| &worker.frames) {
             assert!(frame.count > 0, "empty frame");
             if self.jobs.get(frame.job).is_some() {

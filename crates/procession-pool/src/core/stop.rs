@@ -1,7 +1,7 @@
 //! One job is stopped: its items that have not begun are cancelled; must not touch items that have.
 
 use super::job::Stop;
-use super::own::put_first;
+use super::queue::Run;
 use super::{Cancelled, Core, Effects, JobId, Nanos};
 
 impl Core {
@@ -104,11 +104,12 @@ impl Core {
         };
         job.stop = Stop::Stopped(why);
         let mut cancelled = 0;
-        let mut kept = Vec::new();
         if job.queued > 0 {
             job.queued = 0;
-            let job = &*job;
-            let mut cancel = |run| cancelled += job.cancel_run(run, why, &mut kept, fx);
+            let mut cancel = |run: Run| {
+                cancelled += run.count;
+                fx.cancelled(id, run.first, run.count, why);
+            };
             self.queue.remove_job(id, job.priority, &mut cancel);
             if sticky.is_some() {
                 self.own.remove_job(id, job.priority, &mut cancel);
@@ -124,9 +125,8 @@ impl Core {
                 continue;
             }
             for run in self.take_back(slot, fx, |run| run.job != id) {
-                if let Some(job) = self.jobs.get(id) {
-                    cancelled += job.cancel_run(run, why, &mut kept, fx);
-                }
+                cancelled += run.count;
+                fx.cancelled(id, run.first, run.count, why);
             }
             self.list_if_empty(slot);
         }
@@ -134,11 +134,6 @@ impl Core {
         self.counters.cancelled += u64::from(cancelled);
         if let Some(job) = self.jobs.get_mut(id) {
             job.unresolved -= cancelled;
-            for run in kept.into_iter().rev() {
-                let queues = (&mut self.queue, &mut self.own);
-                put_first(queues, sticky, job.priority, run);
-                job.queued += run.count;
-            }
         }
     }
 }

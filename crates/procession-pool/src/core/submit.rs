@@ -11,7 +11,8 @@ impl Core {
         self.jobs.next_id()
     }
 
-    /// Accepts a job and hands out what fits. A job without items that is not open is finished before this returns.
+    /// Accepts a job and hands out what fits. A job without items that is not open is finished before this returns, and so
+    /// is one whose time to begin is over.
     #[inline]
     pub(crate) fn submit(
         &mut self,
@@ -26,8 +27,12 @@ impl Core {
             PoolState::Broken => return Err(Refused::Broken),
         }
         let id = self.jobs.insert(spec, now);
-        if spec.terms.start_by != NEVER {
-            self.begin_by(id, spec.terms.start_by);
+        if spec.terms.start_by != NEVER && spec.items > 0 {
+            if spec.terms.start_by <= now {
+                self.refuse_late(id, fx);
+                return Ok(id);
+            }
+            self.begin_by(id, spec.items, spec.terms.start_by);
         }
         if spec.items == 0 {
             self.settle(id, fx);
@@ -57,13 +62,27 @@ impl Core {
         taken
     }
 
-    /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. False: the job is
-    /// not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
+    /// A job that comes after its time: nothing of it is ever in the queue.
+    #[cold]
+    fn refuse_late(&mut self, id: JobId, fx: &mut impl Effects) {
+        if let Some(job) = self.jobs.get_mut(id) {
+            let items = job.total;
+            job.queued = 0;
+            job.unresolved = 0;
+            self.come_late(id, 0, items, fx);
+        }
+        self.settle(id, fx);
+    }
+
+    /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. They have to begin by
+    /// `start_by`, which is not before that of the items before them; [`NEVER`]: they wait as long as it takes. False: the job
+    /// is not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
     pub(crate) fn extend(
         &mut self,
         id: JobId,
         more: u32,
         last: bool,
+        start_by: Nanos,
         now: Nanos,
         fx: &mut impl Effects,
     ) -> bool {
@@ -76,23 +95,36 @@ impl Core {
         let first = job.total;
         job.total = total;
         job.open = !last;
+        let mut late = false;
         match job.stop {
             Stop::Stopped(why) if more > 0 => {
                 self.counters.cancelled += u64::from(more);
                 fx.cancelled(id, first, more, why);
             }
             Stop::Stopped(_) => {}
+            Stop::Never | Stop::OnFailure if start_by <= now && more > 0 => {
+                late = true;
+                self.come_late(id, first, total, fx);
+            }
             Stop::Never | Stop::OnFailure => {
                 if job.queued == 0 {
                     job.since = now;
                 }
                 job.queued += more;
                 job.unresolved += more;
+                if start_by != NEVER && more > 0 {
+                    self.begin_by(id, total, start_by);
+                }
                 self.enqueue(id, first..total, now, fx);
                 self.start_missing(now, fx);
             }
         }
         self.settle(id, fx);
+        if late {
+            // Workers may have been left with nothing of the items before them.
+            self.pump(now, fx);
+            self.steal(now, fx);
+        }
         true
     }
 

@@ -7,14 +7,15 @@ use super::{Core, Effects, Nanos};
 impl Core {
     /// The moment given by `next_timer` has come; early and late calls do no harm.
     pub(crate) fn timer(&mut self, now: Nanos, fx: &mut impl Effects) {
+        // First, so that nothing is handed out whose time to begin is over.
+        if self.alarm <= now {
+            self.sound_alarm(now, fx);
+        }
         if self.look_again.is_some_and(|when| when <= now) {
             self.look_again = None;
             self.try_full_links_again();
             self.pump(now, fx);
             self.steal(now, fx);
-        }
-        if self.alarm <= now {
-            self.sound_alarm(now, fx);
         }
         if self.life.look <= now {
             self.look_at_lives(now, fx);

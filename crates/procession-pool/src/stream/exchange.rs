@@ -12,11 +12,12 @@ use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Stream};
 use crate::broadcast::with_mentions;
 use crate::call::forked;
 use crate::cell::Arrived;
+use crate::core::Terms;
 use crate::driver::NotTaken;
 use crate::driver::stream::Given;
 use crate::map::complete;
 use crate::not_yet::NotYet;
-use crate::options::nanos;
+use crate::options::start_by;
 use crate::portion::{Portion, Stopped};
 use crate::result::{after, decode_result, failure_error};
 use crate::retry::run_here;
@@ -56,10 +57,10 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
 
     /// Hands a portion to the workers, or runs it here; false when it has to wait for room.
     fn give(&mut self, mut portion: Portion, first: u64, by: Option<u64>) -> bool {
-        let mut terms = self.terms;
-        if let Some(wait) = self.wait {
-            terms.start_by = now_ns().saturating_add(nanos(wait));
-        }
+        let terms = Terms {
+            start_by: start_by(self.wait),
+            ..self.terms
+        };
         let (items, bytes) = (portion.items(), portion.bytes());
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {

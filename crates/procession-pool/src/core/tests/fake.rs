@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{Cancelled, Effects, Fate, JobId, Nanos, Overrun, Slot, Sticky, WorkerRef};
+use super::super::{
+    Cancelled, Effects, Fate, JobId, NEVER, Nanos, Overrun, Slot, Sticky, WorkerRef,
+};
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,10 @@ pub(super) struct JobRecord {
     pub(super) failures: Vec<u32>,
     /// Items that are being judged.
     pub(super) judged: Vec<u32>,
+    /// When each item has to begin.
+    pub(super) start_by: Vec<Nanos>,
+    /// How long the items that come have for that.
+    pub(super) wait: Option<Nanos>,
 }
 
 #[derive(Debug, Default)]
@@ -114,18 +120,40 @@ impl Fake {
                 begun: vec![0; items as usize],
                 failures: vec![0; items as usize],
                 judged: Vec::new(),
+                start_by: vec![NEVER; items as usize],
+                wait: None,
             },
         );
         assert!(former.is_none(), "{id:?} used twice");
     }
 
-    pub(super) fn announce_more(&mut self, id: JobId, more: u32, last: bool) {
+    /// The items of a job that was announced have to begin by then, and those to come have as long from when they do.
+    pub(super) fn announce_deadline(&mut self, id: JobId, start_by: Nanos) {
+        let job = self.jobs.get_mut(&id).expect("announced job");
+        job.start_by.fill(start_by);
+        job.wait = (start_by != NEVER).then(|| start_by - self.now);
+    }
+
+    /// Says by when the new items have to begin, which have been on their way for so long.
+    pub(super) fn announce_more(
+        &mut self,
+        id: JobId,
+        more: u32,
+        last: bool,
+        on_their_way: Nanos,
+    ) -> Nanos {
         let job = self.jobs.get_mut(&id).expect("extended job");
+        let before = job.start_by.last().copied().unwrap_or(0);
+        let start_by = job.wait.map_or(NEVER, |wait| {
+            (self.now + wait).saturating_sub(on_their_way).max(before)
+        });
         job.announced += more;
+        job.start_by.resize(job.announced as usize, start_by);
         job.open = !last;
         job.outcomes.resize(job.announced as usize, None);
         job.begun.resize(job.announced as usize, 0);
         job.failures.resize(job.announced as usize, 0);
+        start_by
     }
 
     pub(super) fn close_job(&mut self, id: JobId) {
@@ -234,6 +262,13 @@ impl Effects for Fake {
         assert!(count > 0, "empty frame sent");
         let record = &self.jobs[&job];
         assert!(!record.finished, "{job:?} sent after its end");
+        for item in first as usize..(first + count) as usize {
+            let in_time = self.now <= record.start_by[item];
+            assert!(
+                in_time || record.failures[item] > 0,
+                "item {item} of {job:?} sent too late"
+            );
+        }
         assert!(
             first + count <= record.announced,
             "{job:?} has no such items"
@@ -329,7 +364,11 @@ impl Effects for Fake {
                     let record = &self.jobs[&job];
                     let begun = record.begun[item as usize];
                     let failed = match why {
-                        Cancelled::Expired => 0,
+                        Cancelled::Expired => {
+                            let start_by = record.start_by[item as usize];
+                            assert!(self.now >= start_by, "it had time to begin");
+                            0
+                        }
                         _ => record.failures[item as usize],
                     };
                     assert_eq!(

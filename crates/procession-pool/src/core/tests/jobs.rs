@@ -1,6 +1,6 @@
 //! Jobs that are empty, open, stopped or cancelled; every item must be resolved exactly once.
 
-use super::super::{Cancelled, Chunk, JobSpec};
+use super::super::{Cancelled, Chunk, JobSpec, NEVER};
 use super::fake::Outcome::{self, Done, Failed};
 use super::scene::{Scene, US, call, map};
 
@@ -22,7 +22,11 @@ fn ids_of_finished_jobs_are_not_given_again() {
     let second = scene.submit(map(0));
     assert_eq!(first.slot(), second.slot());
     assert_ne!(first, second);
-    assert!(!scene.core.extend(first, 1, true, scene.now, &mut scene.fx));
+    assert!(
+        !scene
+            .core
+            .extend(first, 1, true, NEVER, scene.now, &mut scene.fx)
+    );
     scene.end();
 }
 
@@ -71,7 +75,9 @@ fn open_job_that_ends_with_items_in_flight_finishes_with_them() {
     });
     scene.extend(job, 1, true);
     assert!(
-        !scene.core.extend(job, 1, true, scene.now, &mut scene.fx),
+        !scene
+            .core
+            .extend(job, 1, true, NEVER, scene.now, &mut scene.fx),
         "it is not open any more"
     );
     scene.run();
@@ -89,7 +95,7 @@ fn more_items_than_indices_are_refused() {
     assert!(
         !scene
             .core
-            .extend(id, u32::MAX - 1, false, scene.now, &mut scene.fx)
+            .extend(id, u32::MAX - 1, false, NEVER, scene.now, &mut scene.fx)
     );
     scene.check();
     scene.run();

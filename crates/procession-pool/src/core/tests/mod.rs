@@ -3,6 +3,7 @@
 mod cancel;
 mod cost;
 mod deaths;
+mod expiry;
 mod fake;
 mod jobs;
 mod limits;

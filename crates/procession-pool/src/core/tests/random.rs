@@ -24,6 +24,7 @@ enum Step {
         pick: usize,
         more: u32,
         last: bool,
+        on_their_way: u64,
     },
     Cancel {
         pick: usize,
@@ -90,7 +91,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..30u32, prop::bool::weighted(0.2), 0..6u32, any::<bool>(), 0..3u32, 0..8u32, 0..8u32, 0..16u32)
             .prop_map(|(items, open, chunk, stop, profile, terms, retry, place)| Step::Submit { items, open, chunk, stop, profile, terms, retry, place }),
-        2 => (any::<usize>(), 0..10u32, any::<bool>()).prop_map(|(pick, more, last)| Step::Extend { pick, more, last }),
+        2 => (any::<usize>(), 0..10u32, any::<bool>(), prop_oneof![2 => Just(0), 1 => 0..20 * MS])
+            .prop_map(|(pick, more, last, on_their_way)| Step::Extend { pick, more, last, on_their_way }),
         1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
         1 => any::<usize>().prop_map(|pick| Step::Revoke { pick }),
         1 => Just(Step::RevokeAll),
@@ -182,6 +184,8 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
                 held_to.limit = 5 * MS;
             } else if terms == 2 {
                 held_to.start_by = scene.now + 5 * MS;
+            } else if terms == 3 {
+                held_to.start_by = scene.now;
             }
             held_to.retry = retries(retry);
             // A quarter each: of other priorities, of indexes, of both, of neither.
@@ -212,9 +216,14 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
             };
             jobs.extend(scene.try_submit_chunks(spec, sticky));
         }
-        Step::Extend { pick, more, last } => {
+        Step::Extend {
+            pick,
+            more,
+            last,
+            on_their_way,
+        } => {
             if let Some(job) = open_job(scene, jobs, pick) {
-                scene.extend(job, more, last);
+                scene.extend_late(job, more, last, on_their_way);
             }
         }
         Step::Cancel { pick } => {

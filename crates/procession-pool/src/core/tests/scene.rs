@@ -51,6 +51,7 @@ impl Scene {
             fx: Fake::new(workers),
             now: 1,
         };
+        scene.fx.now = scene.now;
         scene.fx.quota = (life.quota > 0).then_some(life.quota + life.jitter);
         scene.core.open(scene.now, &mut scene.fx);
         scene.check();
@@ -108,6 +109,7 @@ impl Scene {
     ) -> Result<JobId, Refused> {
         let id = self.core.next_id();
         self.fx.announce(id, spec.items, spec.open);
+        self.fx.announce_deadline(id, spec.terms.start_by);
         let (now, fx) = (self.now, &mut self.fx);
         let result = match sticky {
             None => self.core.submit(spec, now, fx),
@@ -122,14 +124,20 @@ impl Scene {
     }
 
     pub(super) fn extend(&mut self, id: JobId, more: u32, last: bool) {
-        self.extend_quietly(id, more, last);
+        self.extend_late(id, more, last, 0);
+    }
+
+    /// The new items have been on their way for so long.
+    pub(super) fn extend_late(&mut self, id: JobId, more: u32, last: bool, on_their_way: Nanos) {
+        self.extend_quietly(id, more, last, on_their_way);
         self.check();
     }
 
     /// Without the comparison of core and links, which replies on their way would fail.
-    pub(super) fn extend_quietly(&mut self, id: JobId, more: u32, last: bool) {
-        self.fx.announce_more(id, more, last);
-        assert!(self.core.extend(id, more, last, self.now, &mut self.fx));
+    pub(super) fn extend_quietly(&mut self, id: JobId, more: u32, last: bool, on_their_way: Nanos) {
+        let (now, fx) = (self.now, &mut self.fx);
+        let start_by = fx.announce_more(id, more, last, on_their_way);
+        assert!(self.core.extend(id, more, last, start_by, now, fx));
     }
 
     pub(super) fn cancel(&mut self, id: JobId) {

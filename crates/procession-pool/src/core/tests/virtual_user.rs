@@ -1,6 +1,6 @@
 //! What a virtual user does, by a seed; must not look into the core but through its calls.
 
-use super::super::{After, Asks, Chunk, JobSpec, PoolState, Retry, Sticky, Terms};
+use super::super::{After, Asks, Chunk, JobSpec, NEVER, Nanos, PoolState, Retry, Sticky, Terms};
 use super::scene::{MS, US};
 use super::virtual_pool::{Event, Sim};
 
@@ -96,7 +96,8 @@ impl Sim {
             terms.limit = self.between(10 * US, 30 * MS);
         }
         if self.rng.percent(10) {
-            terms.start_by = self.scene.now + self.between(0, 20 * MS);
+            let wait = self.rng.percent(90).then(|| self.between(0, 20 * MS));
+            terms.start_by = self.scene.now + wait.unwrap_or(0);
         }
         terms.retry = self.retries();
         let mut priority = 0;
@@ -122,6 +123,7 @@ impl Sim {
             self.scene.fx.sticky.insert(id, sticky);
         }
         self.scene.fx.announce(id, items, open);
+        self.scene.fx.announce_deadline(id, terms.start_by);
         let spec = JobSpec {
             items,
             open,
@@ -202,12 +204,14 @@ impl Sim {
                     job,
                     more,
                     false,
+                    NEVER,
                     self.scene.now,
                     &mut self.scene.fx
                 ));
                 self.open.pop();
             } else {
-                self.scene.extend_quietly(job, more, false);
+                let on_their_way = self.on_their_way();
+                self.scene.extend_quietly(job, more, false, on_their_way);
             }
         }
     }
@@ -215,8 +219,17 @@ impl Sim {
     fn close_open_jobs(&mut self) {
         for job in std::mem::take(&mut self.open) {
             if !self.scene.fx.is_finished(job) {
-                self.scene.extend_quietly(job, 2, true);
+                self.scene.extend_quietly(job, 2, true, 0);
             }
+        }
+    }
+
+    /// How long items have waited to be let in.
+    fn on_their_way(&mut self) -> Nanos {
+        if self.rng.percent(70) {
+            0
+        } else {
+            self.between(0, 30 * MS)
         }
     }
 }
