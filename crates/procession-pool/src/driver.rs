@@ -268,7 +268,8 @@ impl Shared {
         submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
-        let driver = self.lock_with_room(Load::Job(submission.spec.items));
+        let spec = &submission.spec;
+        let driver = self.lock_with_room(Load::Job(spec.items), spec.terms.start_by);
         self.submit_to(driver, submission, spare)
     }
 
@@ -309,7 +310,7 @@ impl Shared {
         last: bool,
         start_by: u64,
     ) {
-        let mut driver = self.lock_with_room(Load::More(items));
+        let mut driver = self.lock_with_room(Load::More(items), start_by);
         let now = now_ns();
         if items > 0 {
             driver.parts.append(job, segment);

@@ -47,7 +47,8 @@ impl<F: Copy> Call<'_, F> {
     /// Gives up what has not begun in this time: a call, or an item of a map.
     ///
     /// The time of a call counts from its submission, that of an item from when it was read from the input and handed to the
-    /// workers, with others that were read just before or after it. The outcome is an error of kind `Expired`, and no
+    /// workers, with others that were read just before or after it. Waiting for room in a
+    /// [full](crate::PoolBuilder::max_queued) pool is part of it, and ends with it. The outcome is an error of kind `Expired`, and no
     /// worker is ended for it. What has begun runs to its end. Zero makes the call fail with an error of kind
     /// `InvalidOption`; an inline pool begins at once.
     ///

@@ -62,8 +62,15 @@ pub(crate) struct Stream<R, I: ?Sized> {
     unsent: Option<Unsent>,
 }
 
-/// A portion that has no room yet, from this item on.
-type Unsent = (Portion, u64);
+/// A portion on its way to the workers.
+#[derive(Debug)]
+struct Unsent {
+    portion: Portion,
+    /// The number of its first item.
+    first: u64,
+    /// When its items have to begin.
+    start_by: u64,
+}
 
 /// Until when the consumer waits; without a moment, for ever.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,7 +11,7 @@ use procession_worker::handle::now_ns;
 
 use super::{Driver, Shared, Submission};
 use crate::cell::Cell;
-use crate::core::{JobId, PoolState, Refused};
+use crate::core::{JobId, NEVER, PoolState, Refused};
 
 /// What is to be handed in.
 #[derive(Clone, Copy, Debug)]
@@ -132,36 +132,44 @@ impl Driver {
 }
 
 impl Shared {
-    /// The lock, once there is room for `load`; the room is used then.
+    /// The lock, once there is room for `load`, and the room is used then; or once its time to begin is over, and it needs
+    /// none: the scheduler gives up at once what comes too late.
     #[inline]
-    pub(super) fn lock_with_room(&self, load: Load) -> MutexGuard<'_, Driver> {
+    pub(super) fn lock_with_room(&self, load: Load, start_by: u64) -> MutexGuard<'_, Driver> {
         let driver = self.lock();
         if driver.room.limit.is_none() {
             return driver;
         }
-        self.await_room(driver, load)
+        self.await_room(driver, load, start_by)
     }
 
-    /// As `lock_with_room`; none when there was no room by then.
+    /// As `lock_with_room`; none when `by` came before room and the end of its time.
     pub(super) fn lock_with_room_by(
         &self,
         load: Load,
+        start_by: u64,
         by: Option<u64>,
     ) -> Option<MutexGuard<'_, Driver>> {
         let driver = self.lock();
         if driver.room.limit.is_none() {
             return Some(driver);
         }
-        self.await_room_by(driver, load, by)
+        let Some(by) = by.filter(|by| *by < start_by) else {
+            return Some(self.await_room(driver, load, start_by));
+        };
+        let is_late = || now_ns() >= start_by;
+        let with_room = self.await_room_by(driver, load, Some(by));
+        with_room.or_else(|| is_late().then(|| self.lock()))
     }
 
     fn await_room<'a>(
         &'a self,
         driver: MutexGuard<'a, Driver>,
         load: Load,
+        start_by: u64,
     ) -> MutexGuard<'a, Driver> {
-        // Without a deadline there is room.
-        let with_room = self.await_room_by(driver, load, None);
+        let by = (start_by != NEVER).then_some(start_by);
+        let with_room = self.await_room_by(driver, load, by);
         with_room.unwrap_or_else(|| self.lock())
     }
 

@@ -46,14 +46,14 @@ pub(crate) struct Taken {
 }
 
 impl Shared {
-    /// Hands the next items of a stream to the workers once there is room for them, and collects what there is. They are
-    /// where they were when there was none in time.
+    /// Hands the next items of a stream to the workers once there is room for them or they are too late, and collects what
+    /// there is. They are where they were when there was none in time.
     pub(crate) fn give(self: &Arc<Self>, given: Given<'_>) -> Result<Taken, NotTaken> {
         // Not under the lock: it may start the callbacks' thread.
         let again = given.retries.map(|retries| retries.again(self));
         let load = Load::Job(given.items);
         let mut driver = self
-            .lock_with_room_by(load, given.by)
+            .lock_with_room_by(load, given.terms.start_by, given.by)
             .ok_or(NotTaken::Full)?;
         let id = given.id.unwrap_or(TaskId(driver.next_task));
         let segment = given.portion.take_segment(0, Portion::new());

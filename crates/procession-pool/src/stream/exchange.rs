@@ -8,7 +8,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, now_ns};
 use serde::de::DeserializeOwned;
 
-use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Stream};
+use super::{By, FIRST_LOOK, Items, LATER_LOOK, Place, Stream, Unsent};
 use crate::broadcast::with_mentions;
 use crate::call::forked;
 use crate::cell::Arrived;
@@ -26,8 +26,8 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
     /// Reads a portion of the input, if there is room, and hands it out; false when nothing was read, or a full pool had no
     /// room for it by then.
     pub(super) fn fill(&mut self, by: Option<u64>) -> bool {
-        if let Some((portion, first)) = self.unsent.take() {
-            return self.give(portion, first, by);
+        if let Some(unsent) = self.unsent.take() {
+            return self.give(unsent, by);
         }
         let most = self.flow.next_portion(self.held.under_way());
         let Some(input) = self.input.as_mut().filter(|_| most > 0) else {
@@ -49,16 +49,29 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             let item = self.held.take_in(1);
             self.resolve_error(item, error);
         }
-        let given = portion.items() == 0 || self.give(portion, first, by);
+        let given = portion.items() == 0 || {
+            let start_by = start_by(self.wait);
+            let unsent = Unsent {
+                portion,
+                first,
+                start_by,
+            };
+            self.give(unsent, by)
+        };
         // Last: it is user code, and everything is in order now.
         drop(spent);
         given
     }
 
     /// Hands a portion to the workers, or runs it here; false when it has to wait for room.
-    fn give(&mut self, mut portion: Portion, first: u64, by: Option<u64>) -> bool {
+    fn give(&mut self, unsent: Unsent, by: Option<u64>) -> bool {
+        let Unsent {
+            mut portion,
+            first,
+            start_by,
+        } = unsent;
         let terms = Terms {
-            start_by: start_by(self.wait),
+            start_by,
             ..self.terms
         };
         let (items, bytes) = (portion.items(), portion.bytes());
@@ -98,7 +111,11 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                         return true;
                     }
                     Err(NotTaken::Full) => {
-                        self.unsent = Some((portion, first));
+                        self.unsent = Some(Unsent {
+                            portion,
+                            first,
+                            start_by,
+                        });
                         return false;
                     }
                     Err(NotTaken::Refused(refused)) => shared.refusal(refused, self.source.name),
