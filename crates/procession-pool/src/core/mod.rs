@@ -44,6 +44,7 @@ pub(crate) use job::{Chunk, JobId, JobSpec, Terms};
 pub(crate) use reactor::{Core, CoreConfig, PoolState, Refused};
 pub(crate) use retire::LifeConfig;
 pub(crate) use retry::{After, Asks, Fate, Fault, Retry, Verdict};
+pub(crate) use stats::CoreStats;
 pub(crate) use sticky::Sticky;
 pub(crate) use worker::{Slot, WorkerRef};
 

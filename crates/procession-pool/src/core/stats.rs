@@ -78,12 +78,20 @@ pub(crate) struct CoreStats {
 }
 
 impl Core {
-    /// Counts of which one changes whenever an item comes in, is handed out, taken back, or gets its outcome.
-    pub(crate) fn moved(&self) -> [u64; 4] {
-        let Counters { done, lost, .. } = self.counters;
-        let ended = done + lost + self.counters.cancelled + self.counters.timed_out;
-        let (frames, taken_back) = (self.counters.frames, self.counters.taken_back);
-        [frames, taken_back, ended, self.work_items()]
+    /// Counts of which one changes whenever an item comes in, is handed out, taken back, held, or gets its outcome.
+    pub(crate) fn moved(&self) -> [u64; 5] {
+        let Counters {
+            frames,
+            taken_back,
+            done,
+            lost,
+            cancelled,
+            timed_out,
+            failed,
+            ..
+        } = self.counters;
+        let ended = done + lost + cancelled + timed_out + failed;
+        [frames, taken_back, ended, self.work_items(), self.held]
     }
 
     /// How long the items that replied had waited.

@@ -10,7 +10,7 @@ use procession_worker::handle::{Worker, now_ns};
 
 use super::parts::{JobData, Parts, Seat};
 use super::{Driver, Shared};
-use crate::core::Slot;
+use crate::core::{CoreStats, Slot};
 use crate::stats::{
     PoolStats, RunningTask, SlowTask, Transport, WorkerState, WorkerStats, WorkerTimes,
 };
@@ -136,6 +136,13 @@ impl Driver {
         slowest.of_worker(worker, index, |offset| name_of(profiles, offset));
     }
 
+    /// Items that have ended so far: with a value, and without one.
+    pub(super) fn ended(&self, core: &CoreStats) -> (u64, u64) {
+        let done = core.items_done.saturating_sub(self.failed_replies);
+        let silent = core.items_lost + core.items_cancelled + core.items_timed_out;
+        (done, self.failed_replies + core.items_failed + silent)
+    }
+
     pub(super) fn stats(&mut self, shared: &Shared) -> PoolStats {
         let now = now_ns();
         for at in 0..self.parts.seats.len() {
@@ -155,18 +162,14 @@ impl Driver {
             }
         }
         let core = self.core.stats();
-        let failed = self.failed_replies
-            + core.items_failed
-            + core.items_lost
-            + core.items_cancelled
-            + core.items_timed_out;
+        let (done, failed) = self.ended(&core);
         PoolStats {
             queued: (core.queued_items + core.held_items + core.items_in_flight)
                 .saturating_sub(running),
             retries: core.retries,
             running,
             idle: u64::from(core.idle),
-            done: core.items_done.saturating_sub(self.failed_replies),
+            done,
             failed,
             restarts: core.restarts,
             undying: u64::from(core.undying),

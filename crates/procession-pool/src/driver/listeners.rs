@@ -38,7 +38,7 @@ pub(crate) struct Listeners {
 /// What changes whenever a count does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
-    moved: [u64; 4],
+    moved: [u64; 5],
     failed_replies: u64,
 }
 
@@ -122,10 +122,8 @@ impl Driver {
 
     fn progress(&mut self) -> Progress {
         let core = self.core.stats();
-        let done = core.items_done.saturating_sub(self.failed_replies);
-        let failed =
-            self.failed_replies + core.items_lost + core.items_cancelled + core.items_timed_out;
-        let open = core.queued_items + core.items_unresolved_in_flight;
+        let (done, failed) = self.ended(&core);
+        let open = core.queued_items + core.held_items + core.items_unresolved_in_flight;
         let slots = (0..self.parts.seats.len()).map(|at| Slot(at as u32));
         let running = slots.filter(|slot| self.runs_in(*slot).is_some()).count() as u64;
         let running = running.min(open);
