@@ -158,6 +158,17 @@ pub(crate) struct Submission {
     pub(crate) waits: bool,
 }
 
+/// What became of more items of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum More {
+    /// They are under way, or have their outcome. Others may follow.
+    Wanted,
+    /// So it is with these; the map's outcome is decided, or it was closed.
+    Decided,
+    /// The map is over, and has none of these.
+    Over,
+}
+
 impl Shared {
     pub(crate) fn new(
         core: Core,
@@ -301,7 +312,8 @@ impl Shared {
         Ok((job, id))
     }
 
-    /// Adds items to a map, which have to begin by `start_by`; `last` closes it.
+    /// Adds items to a map, which have to begin by `start_by`; `last` closes it. Nothing is left to be closed when it is
+    /// over.
     pub(crate) fn extend(
         &self,
         job: JobId,
@@ -309,16 +321,22 @@ impl Shared {
         items: u32,
         last: bool,
         start_by: u64,
-    ) {
-        let mut driver = self.lock_with_room(Load::More(items), start_by);
+    ) -> More {
+        let mut driver = self.lock_with_room(Load::More(job, items), start_by);
         let now = now_ns();
         if items > 0 {
             driver.parts.append(job, segment);
         }
         let Driver { core, parts, .. } = &mut *driver;
-        core.extend(job, items, last, start_by, now, parts);
+        let taken = core.extend(job, items, last, start_by, now, parts);
         driver.collect_all(false, now);
+        let more = match taken {
+            true if driver.core.takes_more(job) => More::Wanted,
+            true => More::Decided,
+            false => More::Over,
+        };
         self.unlock(driver);
+        more
     }
 }
 

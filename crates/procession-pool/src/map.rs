@@ -20,6 +20,17 @@ use crate::result::{PANICKED, Source, failure_error, undecodable};
 const FIRST_PORTION: u32 = 32;
 const LARGEST_PORTION: u32 = 8192;
 
+/// What was read of a map's input.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    /// How many items.
+    pub(crate) items: usize,
+    /// Those that never became items of the job, with why.
+    pub(crate) refused: Vec<(usize, TaskError)>,
+    /// What those end with that the job did not take because it was over.
+    pub(crate) cut_short: Option<TaskError>,
+}
+
 /// Encodes items into portions.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -197,13 +208,13 @@ impl<R: DeserializeOwned> Collector<R> {
         self.spare = arrived;
     }
 
-    /// Every item's own outcome, in the order of the input, `refused` items included.
-    pub(crate) fn each(
-        mut self,
-        items: usize,
-        refused: Vec<(usize, TaskError)>,
-        source: &Source,
-    ) -> Vec<Result<R, TaskError>> {
+    /// Every item's own outcome, in the order of the input, those that never were in the job included.
+    pub(crate) fn each(mut self, read: Read, source: &Source) -> Vec<Result<R, TaskError>> {
+        let Read {
+            items,
+            refused,
+            cut_short,
+        } = read;
         self.failed.sort_by_key(|(item, _)| *item);
         let mut failed = self.failed.into_iter().peekable();
         let mut refused = refused.into_iter().peekable();
@@ -221,24 +232,20 @@ impl<R: DeserializeOwned> Collector<R> {
             each.push(match (value, error) {
                 (_, Some((_, e))) => Err(complete(e, item, source)),
                 (Some(value), None) => Ok(value),
-                (None, None) => Err(complete(
-                    TaskError::new(TaskErrorKind::Cancelled, source.name),
-                    item,
-                    source,
-                )),
+                (None, None) => {
+                    let cancelled = || TaskError::new(TaskErrorKind::Cancelled, source.name);
+                    let error = cut_short.clone().unwrap_or_else(cancelled);
+                    Err(complete(error, item, source))
+                }
             });
         }
         each
     }
 
     /// All values, or the error of the lowest failed item.
-    pub(crate) fn all(
-        self,
-        items: usize,
-        refused: Vec<(usize, TaskError)>,
-        source: &Source,
-    ) -> Result<Vec<R>, TaskError> {
-        if self.failed.is_empty() && refused.is_empty() && self.results.len() == items {
+    pub(crate) fn all(self, read: Read, source: &Source) -> Result<Vec<R>, TaskError> {
+        let items = read.items;
+        if self.failed.is_empty() && read.refused.is_empty() && self.results.len() == items {
             // Collected in place: no second vector.
             let all: Option<Vec<R>> = self.results.into_iter().collect();
             let missing = || TaskError::new(TaskErrorKind::Cancelled, source.name);
@@ -246,7 +253,7 @@ impl<R: DeserializeOwned> Collector<R> {
         }
         let mut all = Vec::with_capacity(items);
         let mut cancelled = None;
-        for outcome in self.each(items, refused, source) {
+        for outcome in self.each(read, source) {
             match outcome {
                 Ok(value) => all.push(value),
                 // Items are cancelled because another one failed: that one is the story.

@@ -186,7 +186,10 @@ impl Pool {
     /// Applies a task of one parameter to every item and returns the results in the order of the items.
     ///
     /// Items are cut into chunks by themselves: small at first, then as many as take a fraction of a
-    /// millisecond. The iterator is read on the calling thread while workers already run.
+    /// millisecond. The iterator is read on the calling thread while workers already run, up to the moment when it is seen
+    /// that the outcome is decided: that an item has failed, or that the map or the pool was ended. It is looked at
+    /// whenever a portion has been read, 32 items at first, 8192 at most; then the iterator is dropped. So an endless one
+    /// is read until something ends it. Only [`Pool::imap`] reads no further than the results are asked for.
     ///
     /// # Errors
     /// The error of the lowest failed item among those seen; its [`TaskError::item`] is the index. Items that
@@ -207,7 +210,7 @@ impl Pool {
 
     /// As [`Pool::map`], without waiting: the handle gives the whole vector.
     ///
-    /// The iterator is read to its end before this returns. Nothing fails here: an error of an item arrives through the
+    /// The iterator is read before this returns, as far as [`Pool::map`] reads it. Nothing fails here: an error of an item arrives through the
     /// handle, as [`Pool::map`] would return it.
     ///
     /// # Panics
@@ -232,7 +235,8 @@ impl Pool {
         self.call(task).map_async(items)
     }
 
-    /// As [`Pool::map`] for a task of several parameters: every item is the tuple of its arguments.
+    /// As [`Pool::map`] for a task of several parameters: every item is the tuple of its arguments. The iterator is read as
+    /// far as there.
     ///
     /// # Errors
     /// As [`Pool::map`].
@@ -272,6 +276,9 @@ impl Pool {
     }
 
     /// As [`Pool::map`], but returns every item's own outcome: one failing or dying item never voids another.
+    ///
+    /// So the iterator is read to its end, whatever happens: items that are read after the pool was terminated or is broken,
+    /// or the map was [cancelled](Pool::cancel_all), end with that error. Of an endless input it never returns.
     ///
     /// ```
     /// # procession_worker::init();

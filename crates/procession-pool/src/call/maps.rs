@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec, NEVER};
-use crate::driver::{Shared, Submission, parts::Payload, parts::Segment};
-use crate::map::{Collector, Encoder, Filled};
+use crate::driver::{More, Shared, Submission, parts::Payload, parts::Segment};
+use crate::map::{Collector, Encoder, Filled, Read};
 use crate::options::{invalid_option, start_by};
 use crate::portion::ItemReader;
 use crate::result::{AsyncResult, Reader, Source};
@@ -58,7 +58,7 @@ impl<F: Copy> Call<'_, F> {
         let seen = |map: &Map| collector.collect(&map.source);
         let mut map = self.start_map(items, Failing::Stops, Cell::pending_map(), seen)?;
         map.finish(&mut collector);
-        collector.all(map.encoder.read(), map.encoder.take_refused(), &map.source)
+        collector.all(map.take_read(), &map.source)
     }
 
     /// See [`Pool::map_async`](crate::Pool::map_async).
@@ -105,7 +105,7 @@ impl<F: Copy> Call<'_, F> {
         ) {
             Ok(mut map) => {
                 map.finish(&mut collector);
-                collector.each(map.encoder.read(), map.encoder.take_refused(), &map.source)
+                collector.each(map.take_read(), &map.source)
             }
             Err(e) => items
                 .enumerate()
@@ -152,6 +152,7 @@ impl<F: Copy> Call<'_, F> {
                 open: None,
                 wait: None,
                 encoder: encoder.in_portions_of(1),
+                cut_short: None,
             };
             self.run_map_inline(&mut map, task, &mut items, failing, seen);
             return Ok(map);
@@ -201,12 +202,16 @@ impl<F: Copy> Call<'_, F> {
             open: Some((Arc::clone(shared), job)),
             wait: self.queue_deadline,
             encoder: encoder.in_portions_of(shared.portion()),
+            cut_short: None,
         };
         loop {
             match map.encoder.fill(&mut items) {
                 Filled::Full => {
-                    map.hand_out(false);
+                    let more = map.hand_out(false);
                     seen(&map);
+                    if stop_on_failure && more != More::Wanted {
+                        break;
+                    }
                 }
                 Filled::Refused if !stop_on_failure => {}
                 Filled::Refused | Filled::Ended => break,
@@ -273,8 +278,8 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         }
     };
     let source = map.source.clone();
-    let (items, refused) = (map.encoder.read(), map.encoder.take_refused());
-    let failed = !refused.is_empty();
+    let input = map.take_read();
+    let failed = !input.refused.is_empty() || input.cut_short.is_some();
     let read = Reader::Map(Arc::new(move |source: &Source| {
         if source.cell.is_cancelled() {
             let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
@@ -282,7 +287,7 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         }
         let mut collector = Collector::new();
         collector.collect(source);
-        collector.all(items, refused.clone(), source)
+        collector.all(input.clone(), source)
     }));
     let check = if failed {
         |_: &Source| false
@@ -306,16 +311,33 @@ pub(super) struct Map {
     /// How long items may wait to begin.
     wait: Option<Duration>,
     pub(super) encoder: Encoder,
+    /// What items end with that were not taken any more.
+    cut_short: Option<TaskError>,
 }
 
 impl Map {
-    fn hand_out(&mut self, last: bool) {
-        if let Some((shared, job)) = &self.open {
-            let (segment, items) = self.encoder.take();
-            shared.extend(*job, segment, items, last, start_by(self.wait));
-            if last {
-                self.open = None;
-            }
+    /// Hands out what was read since the last time.
+    fn hand_out(&mut self, last: bool) -> More {
+        let (segment, items) = self.encoder.take();
+        let Some((shared, job)) = &self.open else {
+            return More::Over;
+        };
+        let more = shared.extend(*job, segment, items, last, start_by(self.wait));
+        if more == More::Over && items > 0 {
+            self.cut_short = Some(shared.cut_short(self.source.name));
+        }
+        if more == More::Over || last {
+            self.open = None;
+        }
+        more
+    }
+
+    /// What was read of the input.
+    pub(super) fn take_read(&mut self) -> Read {
+        Read {
+            items: self.encoder.read(),
+            refused: self.encoder.take_refused(),
+            cut_short: self.cut_short.take(),
         }
     }
 

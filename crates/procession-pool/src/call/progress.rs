@@ -109,7 +109,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         F::Output: DeserializeOwned + 'static,
     {
         let (mut map, collector) = run(&self.call, items, Failing::Stops, self.progress)?;
-        collector.all(map.encoder.read(), map.encoder.take_refused(), &map.source)
+        collector.all(map.take_read(), &map.source)
     }
 
     /// See [`Pool::try_map`](crate::Pool::try_map).
@@ -126,9 +126,7 @@ impl<F: Copy, P: FnMut(Progress)> CallProgress<'_, F, P> {
         let mut items = items.into_iter();
         let tuples = items.by_ref().map(|item| (item,));
         match run(&self.call, tuples, Failing::IsItsOwn, self.progress) {
-            Ok((mut map, collector)) => {
-                collector.each(map.encoder.read(), map.encoder.take_refused(), &map.source)
-            }
+            Ok((mut map, collector)) => collector.each(map.take_read(), &map.source),
             Err(e) => items
                 .enumerate()
                 .map(|(at, _)| Err(e.clone().with_item(at)))

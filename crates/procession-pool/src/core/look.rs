@@ -12,6 +12,12 @@ impl Core {
         self.has_work()
     }
 
+    /// Whether this job waits for more items, and would have them run.
+    pub(crate) fn takes_more(&self, job: JobId) -> bool {
+        let job = self.jobs.get(job);
+        job.is_some_and(|job| job.open && !job.is_stopped())
+    }
+
     /// A worker that serves lives there.
     pub(crate) fn is_ready(&self, slot: Slot) -> bool {
         self.workers

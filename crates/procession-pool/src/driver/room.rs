@@ -19,13 +19,13 @@ pub(crate) enum Load {
     /// A job with so many items; a pool that takes none refuses it, room or not.
     Job(u32),
     /// More items of a job that has been accepted.
-    More(u32),
+    More(JobId, u32),
 }
 
 impl Load {
     fn items(self) -> u64 {
         match self {
-            Load::Job(items) | Load::More(items) => u64::from(items),
+            Load::Job(items) | Load::More(_, items) => u64::from(items),
         }
     }
 }
@@ -86,12 +86,14 @@ impl Driver {
             return true;
         }
         match (self.core.state(), load) {
-            (PoolState::Open, _) | (PoolState::Closing, Load::More(_)) => {
+            // They will not wait there, but are resolved at once.
+            (_, Load::More(job, _)) if !self.core.takes_more(job) => true,
+            (PoolState::Open, _) | (PoolState::Closing, Load::More(..)) => {
                 let waiting = self.core.waiting_items();
                 self.room.known = limit.saturating_sub(waiting);
                 items <= self.room.known || waiting == 0
             }
-            // It will not wait there: it is refused, or resolved at once.
+            // Nor will it wait there: it is refused.
             (PoolState::Closing, Load::Job(_))
             | (PoolState::Terminating | PoolState::Broken, _) => true,
         }

@@ -5,7 +5,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 
 use super::{Driver, Shared};
 use crate::cell::Cell;
-use crate::core::{JobId, Refused, Slot};
+use crate::core::{JobId, PoolState, Refused, Slot};
 use crate::stats::PoolStats;
 
 impl Shared {
@@ -81,6 +81,20 @@ impl Shared {
                 Some(cause) => error(TaskErrorKind::Broken).with_detail(cause.clone()),
                 None => error(TaskErrorKind::Broken),
             },
+        }
+    }
+
+    /// Why a map is over before its input, as the error of the items that it has not taken.
+    pub(crate) fn cut_short(&self, name: &'static str) -> TaskError {
+        let error = |kind| TaskError::new(kind, name);
+        let driver = self.lock();
+        match (driver.core.state(), &driver.parts.broken) {
+            (PoolState::Open | PoolState::Closing, _) => error(TaskErrorKind::Cancelled),
+            (PoolState::Terminating, _) => error(TaskErrorKind::Terminated),
+            (PoolState::Broken, Some(cause)) => {
+                error(TaskErrorKind::Broken).with_detail(cause.clone())
+            }
+            (PoolState::Broken, None) => error(TaskErrorKind::Broken),
         }
     }
 
