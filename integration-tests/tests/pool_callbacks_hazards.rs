@@ -175,12 +175,12 @@ fn a_callback_drops_its_pool() {
     scene(|| {
         for _ in 0..5 {
             let pool = Arc::new(warm(1));
-            let inner = Arc::clone(&pool);
+            let mut inner = Some(Arc::clone(&pool));
             let (tell, told) = mpsc::channel();
             let (go, wait) = mpsc::channel::<()>();
             let call = pool.call(inc).on_complete(move |_| {
                 wait.recv_timeout(LONG).unwrap();
-                drop(inner);
+                drop(inner.take());
                 tell.send(()).unwrap();
             });
             drop(call.apply_async((1,)));

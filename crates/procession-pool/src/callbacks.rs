@@ -164,6 +164,9 @@ impl Callbacks {
     /// Starts the thread, so that the first notice does not.
     pub(crate) fn prepare(self: &Arc<Self>) {
         let mut state = self.lock();
+        if state.let_go {
+            return;
+        }
         let (_, from) = state.channel.get_or_insert_with(flume::unbounded).clone();
         if state.thread.is_none() {
             self.try_start(&mut state, from);
@@ -183,6 +186,13 @@ impl Callbacks {
             self.try_start(&mut state, from);
         }
         drop(state);
+        // The receiving end lives as long as this sender does.
+        let _ = to.send(Work::Notice(notice, open));
+    }
+
+    /// Has `notice` run after what is due by now, also when the pool is gone; never waits for it.
+    pub(crate) fn see_to(self: &Arc<Self>, notice: Notice) {
+        let Desk { to, open } = self.desk();
         // The receiving end lives as long as this sender does.
         let _ = to.send(Work::Notice(notice, open));
     }

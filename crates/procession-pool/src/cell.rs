@@ -6,7 +6,7 @@
 #[cfg(all(test, model_outcomes))]
 mod model;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -15,6 +15,7 @@ use procession_worker::TaskError;
 use procession_worker::handle::{Replies, reply_frame};
 
 use crate::callbacks::Callback;
+use crate::each::Each;
 use crate::progress::later::Tally;
 use crate::retry::Predicate;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
@@ -165,6 +166,39 @@ impl Hook {
     }
 }
 
+/// Whoever is told of each item of a map or stream.
+#[derive(Debug)]
+enum Watcher {
+    /// It counts them.
+    Tally(Arc<Tally>),
+    /// It has callbacks called. Not an owner: a cell may be dropped under the driver's lock, and callbacks are user code.
+    Each(Weak<Each>),
+}
+
+impl Watcher {
+    fn add_run(&self, first: u32, frames: &[u8]) {
+        match self {
+            Watcher::Tally(tally) => tally.add_run(frames),
+            Watcher::Each(each) => {
+                if let Some(each) = each.upgrade() {
+                    each.replied(first, frames);
+                }
+            }
+        }
+    }
+
+    fn add_failure(&self, item: u32, error: &TaskError) {
+        match self {
+            Watcher::Tally(tally) => tally.add_failure(),
+            Watcher::Each(each) => {
+                if let Some(each) = each.upgrade() {
+                    each.ended(item, Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
 /// One submission's outcome, shared by its handle and the driver.
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -174,8 +208,8 @@ pub(crate) struct Cell {
     cancelled: AtomicBool,
     /// Of a stream: done whenever something has arrived.
     stream: bool,
-    /// Of a map whose items are counted as they arrive.
-    tally: Option<Arc<Tally>>,
+    /// Who is told of items as they arrive.
+    watcher: Option<Watcher>,
     inner: Mutex<Inner>,
 }
 
@@ -191,7 +225,7 @@ impl Cell {
     /// A map whose items are counted as they arrive.
     pub(crate) fn pending_map_counted(tally: Arc<Tally>) -> Cell {
         Cell {
-            tally: Some(tally),
+            watcher: Some(Watcher::Tally(tally)),
             ..Cell::pending_map()
         }
     }
@@ -202,6 +236,14 @@ impl Cell {
         Cell {
             stream: true,
             ..Cell::pending_map()
+        }
+    }
+
+    /// A stream with callbacks for its items.
+    pub(crate) fn pending_stream_told(each: &Arc<Each>) -> Cell {
+        Cell {
+            watcher: Some(Watcher::Each(Arc::downgrade(each))),
+            ..Cell::pending_stream()
         }
     }
 
@@ -219,7 +261,7 @@ impl Cell {
             copies: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
             stream: false,
-            tally: None,
+            watcher: None,
             inner: Mutex::new(inner),
         }
     }
@@ -253,8 +295,8 @@ impl Cell {
 
     /// Adds the reply frames of `count` items from `first` on.
     pub(crate) fn add_run(&self, first: u32, count: u32, frames: &[u8]) -> Told {
-        if let Some(tally) = &self.tally {
-            tally.add_run(frames);
+        if let Some(watcher) = &self.watcher {
+            watcher.add_run(first, frames);
         }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {
@@ -270,8 +312,8 @@ impl Cell {
     }
 
     pub(crate) fn add_failure(&self, item: u32, error: TaskError) -> Told {
-        if let Some(tally) = &self.tally {
-            tally.add_failure();
+        if let Some(watcher) = &self.watcher {
+            watcher.add_failure(item, &error);
         }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {

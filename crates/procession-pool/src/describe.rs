@@ -1,7 +1,7 @@
 //! Arguments as text, for errors. It must never hold more of a value than [`MOST`] characters, whatever its size.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use procession_task::describe::text_of;
 use procession_worker::TaskError;
@@ -22,7 +22,17 @@ pub(crate) enum Describe {
 
 /// The texts of a submission's items that are not known to have succeeded.
 #[derive(Debug, Default)]
-pub(crate) struct Described(Mutex<BTreeMap<u64, String>>);
+pub(crate) struct Described {
+    texts: Mutex<BTreeMap<u64, Text>>,
+    /// How many more than one are to forget an item before its text goes.
+    more_readers: u8,
+}
+
+#[derive(Debug)]
+struct Text {
+    text: String,
+    more_readers: u8,
+}
 
 impl<F: Copy> Call<'_, F> {
     /// Tells the arguments in errors: of a call, or of the item of a map that failed.
@@ -59,6 +69,16 @@ impl Describe {
         (self == Describe::Arguments).then(Arc::default)
     }
 
+    /// A place for texts that two read, each of whom forgets them.
+    pub(crate) fn place_for_two(self) -> Option<Arc<Described>> {
+        (self == Describe::Arguments).then(|| {
+            Arc::new(Described {
+                more_readers: 1,
+                ..Described::default()
+            })
+        })
+    }
+
     /// The text of a plain call's arguments, if that is wanted.
     #[inline]
     pub(crate) fn of_call<Args: Serialize>(self, args: &Args) -> Option<Arc<Described>> {
@@ -73,24 +93,31 @@ impl Describe {
 impl Described {
     /// Keeps the text of an item. Runs the arguments' `Serialize`, so no lock is held meanwhile.
     pub(crate) fn note<Args: Serialize>(&self, item: u64, args: &Args) {
-        let text = text_of(args, MOST);
+        let text = Text {
+            text: text_of(args, MOST),
+            more_readers: self.more_readers,
+        };
         self.lock().insert(item, text);
     }
 
-    /// The item has succeeded.
+    /// A reader of this item is done with it.
     pub(crate) fn forget(&self, item: u64) {
-        self.lock().remove(&item);
+        let mut texts = self.lock();
+        match texts.get_mut(&item) {
+            Some(text) if text.more_readers > 0 => text.more_readers -= 1,
+            Some(_) | None => _ = texts.remove(&item),
+        }
     }
 
     /// The error with the text of its item.
     pub(crate) fn tell(&self, item: u64, error: TaskError) -> TaskError {
         match self.lock().get(&item) {
-            Some(text) => error.with_args(text.clone()),
+            Some(Text { text, .. }) => error.with_args(text.clone()),
             None => error,
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Text>> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

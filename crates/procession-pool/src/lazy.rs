@@ -7,11 +7,13 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 use crate::core::Chunk;
+use crate::each::Each;
 use crate::imap::{Imap, ImapUnordered};
 use crate::options::invalid_option;
 use crate::pool::Pool;
 use crate::portion::ItemReader;
 use crate::stream::{Flow, Input, Items, Order, Plan, Stream};
+use crate::then::{CallThen, Function};
 
 impl Pool {
     /// Applies a task of one parameter to the items lazily: the results in the order of the items, each item's own.
@@ -118,7 +120,7 @@ impl<F: Copy> Call<'_, F> {
         I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        Imap(self.stream(items, Order::OfInput, |input| input))
+        Imap(self.stream(items, Order::OfInput, Vec::new(), |input| input))
     }
 
     /// See [`Pool::imap_unordered`].
@@ -133,7 +135,7 @@ impl<F: Copy> Call<'_, F> {
         I::IntoIter: Send + 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        ImapUnordered(self.stream(items, Order::OfCompletion, |input| input))
+        ImapUnordered(self.stream(items, Order::OfCompletion, Vec::new(), |input| input))
     }
 
     /// As [`Call::imap`], for an iteration that does not leave this thread.
@@ -145,7 +147,7 @@ impl<F: Copy> Call<'_, F> {
         I::IntoIter: 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        Imap(self.stream(items, Order::OfInput, |input| input))
+        Imap(self.stream(items, Order::OfInput, Vec::new(), |input| input))
     }
 
     /// As [`Call::imap_unordered`], for an iteration that does not leave this thread.
@@ -160,29 +162,44 @@ impl<F: Copy> Call<'_, F> {
         I::IntoIter: 'i,
         F::Output: DeserializeOwned + 'static,
     {
-        ImapUnordered(self.stream(items, Order::OfCompletion, |input| input))
+        ImapUnordered(self.stream(items, Order::OfCompletion, Vec::new(), |input| input))
     }
 
-    /// `hide` makes of the input what the iterator's type says of it.
+    /// `then` are callbacks for each item; `hide` makes of the input what the iterator's type says of it.
     fn stream<T, I, D: ?Sized>(
         &self,
         items: I,
         order: Order,
+        then: Vec<Function<F::Output>>,
         hide: fn(Box<Input<I::IntoIter>>) -> Box<D>,
     ) -> Stream<F::Output, D>
     where
         F: Task<(T,)>,
         (T,): Arguments,
         I: IntoIterator<Item = T>,
+        F::Output: DeserializeOwned + 'static,
     {
+        let told = !then.is_empty();
+        let each = |name, described| told.then(|| Each::new(then, self.pool, name, described));
         match self.plan::<T>() {
-            Ok(plan) => {
-                let described = plan.described.clone();
+            Ok(mut plan) => {
+                let described = match told {
+                    true => self.describe.place_for_two(),
+                    false => self.describe.place(),
+                };
+                plan.described.clone_from(&described);
+                plan.each = each(plan.task.name(), described.clone());
                 let reader = ItemReader::new(plan.task.name(), self.pool.encoding(), described);
                 let input = Input::new(items.into_iter(), reader);
                 Stream::new(hide(Box::new(input)), plan, order, self.pool)
             }
-            Err(e) => Stream::failed(e, std::any::type_name::<F>()),
+            Err(e) => {
+                let name = std::any::type_name::<F>();
+                if let Some(each) = each(name, None) {
+                    each.ended(0, Err(e.clone()));
+                }
+                Stream::failed(e, name)
+            }
         }
     }
 
@@ -212,7 +229,34 @@ impl<F: Copy> Call<'_, F> {
             owners,
             wait: self.queue_deadline,
             retries: self.retries_if_any(),
-            described: self.describe.place(),
+            each: None,
+            described: None,
         })
+    }
+}
+
+impl<F: Copy, R: DeserializeOwned + 'static> CallThen<'_, F, R> {
+    /// See [`Pool::imap`]. The callback gets each item's own outcome, see [`Call::on_complete`].
+    pub fn imap<'i, T, I>(self, items: I) -> Imap<R, dyn Items + Send + 'i>
+    where
+        F: Task<(T,), Output = R>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: Send + 'i,
+    {
+        let (call, then) = self.into_parts();
+        Imap(call.stream(items, Order::OfInput, then, |input| input))
+    }
+
+    /// See [`Pool::imap_unordered`]. The callback gets each item's own outcome, see [`Call::on_complete`].
+    pub fn imap_unordered<'i, T, I>(self, items: I) -> ImapUnordered<R, dyn Items + Send + 'i>
+    where
+        F: Task<(T,), Output = R>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: Send + 'i,
+    {
+        let (call, then) = self.into_parts();
+        ImapUnordered(call.stream(items, Order::OfCompletion, then, |input| input))
     }
 }

@@ -163,6 +163,7 @@ mod cell;
 mod core;
 mod describe;
 mod driver;
+mod each;
 mod events;
 mod exits;
 mod here;

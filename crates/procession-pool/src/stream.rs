@@ -15,13 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession_task::descriptor::TaskRef;
-use procession_worker::TaskError;
+use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Sticky, Terms};
 use crate::describe::Described;
 use crate::driver::Shared;
+use crate::each::Each;
 use crate::not_yet::NotYet;
 use crate::pool::{Phase, Pool};
 use crate::portion::Portion;
@@ -53,6 +54,8 @@ pub(crate) struct Stream<R, I: ?Sized> {
     /// Whose its chunks are, counted from the first item of the input.
     owners: Option<Sticky>,
     retries: Option<Retries>,
+    /// What is called for each item.
+    each: Option<Arc<Each>>,
     held: Held<R>,
     /// What the input panicked with, for after the items before it.
     panic: Option<Box<dyn Any + Send>>,
@@ -90,6 +93,7 @@ pub(crate) struct Plan {
     pub(crate) priority: i32,
     pub(crate) owners: Option<Sticky>,
     pub(crate) retries: Option<Retries>,
+    pub(crate) each: Option<Arc<Each>>,
     pub(crate) described: Option<Arc<Described>>,
 }
 
@@ -119,15 +123,20 @@ impl<R, I: ?Sized> Stream<R, I> {
             priority,
             owners,
             retries,
+            each,
             described,
         } = plan;
+        let cell = match &each {
+            Some(each) => Cell::pending_stream_told(each),
+            None => Cell::pending_stream(),
+        };
         let place = match &pool.shared {
             Some(shared) => Place::Workers(Arc::clone(shared)),
             None => Place::Here(pool.phase.clone()),
         };
         let source = Source {
             shared: pool.shared.clone(),
-            cell: Arc::new(Cell::pending_stream()),
+            cell: Arc::new(cell),
             job: None,
             id: None,
             name: task.name(),
@@ -143,6 +152,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             priority,
             owners,
             retries,
+            each,
             held: Held::new(order),
             panic: None,
             input: Some(input),
@@ -164,6 +174,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             priority: 0,
             owners: None,
             retries: None,
+            each: None,
             held,
             panic: None,
             input: None,
@@ -274,11 +285,23 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
 /// Cancels what has not begun, and waits for nothing.
 impl<R, I: ?Sized> Drop for Stream<R, I> {
     fn drop(&mut self) {
-        if let Some((_, Place::Workers(shared))) = &self.place
-            && !self.held.is_complete()
-            && shared.is_ours()
-        {
+        let Some((_, Place::Workers(shared))) = &self.place else {
+            return;
+        };
+        if !shared.is_ours() {
+            return;
+        }
+        if !self.held.is_complete() {
             shared.cancel_stream(&self.source.cell);
+        }
+        if let Some(each) = &self.each {
+            if let Some(Unsent { portion, first, .. }) = &self.unsent {
+                for item in *first..first + u64::from(portion.items()) {
+                    let error = TaskError::new(TaskErrorKind::Cancelled, self.source.name);
+                    Arc::clone(each).ended(item as u32, Err(error));
+                }
+            }
+            each.see_through(self.held.taken());
         }
     }
 }

@@ -14,14 +14,19 @@ use crate::callbacks::{Callbacks, Job};
 use crate::cell::{Cell, Hook};
 use crate::result::{AsyncResult, Source};
 
-type Function<R> = Box<dyn FnOnce(&Result<R, TaskError>) + Send>;
+/// A callback: called once, or for each item of a lazy map.
+pub(crate) type Function<R> = Box<dyn FnMut(&Result<R, TaskError>) + Send>;
 
 impl<'p, F: Copy> Call<'p, F> {
-    /// Calls `callback` once with the outcome, whatever it is. It comes last, before the verb, which hands in the call.
+    /// Calls `callback` with the outcome, whatever it is. It comes last, before the verb, which hands in the call.
     ///
+    /// * How often: once, with the outcome of the call, or of the whole map. Behind `imap` and `imap_unordered`, which have no
+    ///   outcome as a whole, once for each item that is read from the input, with the item's own, whether that is yielded or
+    ///   not. When the iterator is dropped, what has not begun is `Cancelled`. An option without meaning is told once.
     /// * Where: on the pool's callback thread, which the first callback starts; one at a time, in the order in which the
     ///   calls complete. An inline pool calls it on the calling thread, before the verb returns.
-    /// * When: after the handle is resolved. Also for a call that is refused, terminated or lost: with its error.
+    /// * When: after the handle is resolved; of an item as soon as it has completed, in whatever order the iterator yields,
+    ///   and however far behind that is. Also for a call that is refused, terminated or lost: with its error.
     ///   [`Pool::join`](crate::Pool::join) returns after the last one. When the pool is dropped, which waits five
     ///   seconds at most, those left still run, unless the program ends.
     /// * What it may do: submit (which never waits for room there), wait for handles, close or terminate the pool, even
@@ -30,10 +35,13 @@ impl<'p, F: Copy> Call<'p, F> {
     ///   one. The workers and other threads do not wait.
     /// * When it panics, the panic hook reports that as for any thread, [`stats`](crate::Pool::stats) counts it, and
     ///   everything goes on.
+    /// * What waits for a slow callback is kept. So a lazy map without end needs one that keeps up.
     /// * What it costs: the outcome is decoded for the callback and again for the handle; and a reply with a callback
     ///   behind it is collected at once instead of together with others. Calls without callbacks pay nothing.
     ///
-    /// Several are called in the order in which they were given. After the verb see [`AsyncResult::on_complete`].
+    /// Several are called in the order in which they were given. After the verb see [`AsyncResult::on_complete`], whose
+    /// callback, called once in any case, may consume what it has. In a copy of this process made by `fork` no callback of an
+    /// item is called.
     ///
     /// ```
     /// # procession_worker::init();
@@ -60,11 +68,20 @@ impl<'p, F: Copy> Call<'p, F> {
     /// let error = reports.recv()?.unwrap_err();
     /// assert_eq!((error.kind(), error.item()), (TaskErrorKind::Panicked, Some(1)));
     /// drop(handle); // a callback needs no handle
+    ///
+    /// // Of a lazy map: each item's own, in order of completion.
+    /// let (report, reports) = mpsc::channel();
+    /// let halves = pool
+    ///     .call(|n: u32| 12 / n)
+    ///     .on_complete(move |r: &Result<u32, TaskError>| report.send(r.is_ok()).unwrap())
+    ///     .imap([3, 0, 2]);
+    /// assert_eq!(halves.flatten().collect::<Vec<u32>>(), [4, 6]);
+    /// assert_eq!(reports.iter().filter(|ok| *ok).count(), 2); // ends, because all three have been called
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_complete<R>(
         self,
-        callback: impl FnOnce(&Result<R, TaskError>) + Send + 'static,
+        callback: impl FnMut(&Result<R, TaskError>) + Send + 'static,
     ) -> CallThen<'p, F, R> {
         CallThen {
             call: self,
@@ -88,14 +105,19 @@ impl<F, R> fmt::Debug for CallThen<'_, F, R> {
     }
 }
 
-impl<F: Copy, R: 'static> CallThen<'_, F, R> {
+impl<'p, F: Copy, R: 'static> CallThen<'p, F, R> {
     /// One more callback, called after those before.
     pub fn on_complete(
         mut self,
-        callback: impl FnOnce(&Result<R, TaskError>) + Send + 'static,
+        callback: impl FnMut(&Result<R, TaskError>) + Send + 'static,
     ) -> Self {
         self.callbacks.push(Box::new(callback));
         self
+    }
+
+    /// The call and its callbacks, in their order.
+    pub(crate) fn into_parts(self) -> (Call<'p, F>, Vec<Function<R>>) {
+        (self.call, self.callbacks)
     }
 
     /// Hangs the callbacks on what became of the call.
@@ -163,6 +185,22 @@ impl<F: Copy, U: DeserializeOwned + Send + 'static> CallThen<'_, F, Vec<U>> {
         handle
     }
 
+    /// See [`Pool::starmap`](crate::Pool::starmap). The callback may run after this returns.
+    ///
+    /// # Errors
+    /// As [`Pool::map`](crate::Pool::map).
+    ///
+    /// # Panics
+    /// When the iterator panics. The callback is not called then.
+    pub fn starmap<Args, I>(self, items: I) -> Result<Vec<U>, TaskError>
+    where
+        F: Task<Args, Output = U>,
+        Args: Arguments,
+        I: IntoIterator<Item = Args>,
+    {
+        self.starmap_async(items).get()
+    }
+
     /// See [`Pool::map`](crate::Pool::map). The callback may run after this returns.
     ///
     /// # Errors
@@ -204,11 +242,15 @@ impl<R: 'static> AsyncResult<R> {
     /// ```
     pub fn on_complete(&self, callback: impl FnOnce(&Result<R, TaskError>) + Send + 'static) {
         let thread = self.source.shared.as_ref().map(|shared| &shared.callbacks);
-        self.call_back(thread, Box::new(callback));
+        self.call_back(thread, callback);
         self.attend();
     }
 
-    fn call_back(&self, thread: Option<&Arc<Callbacks>>, callback: Function<R>) {
+    fn call_back(
+        &self,
+        thread: Option<&Arc<Callbacks>>,
+        callback: impl FnOnce(&Result<R, TaskError>) + Send + 'static,
+    ) {
         let reader = self.reader();
         let Source {
             id,

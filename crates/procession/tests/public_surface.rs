@@ -106,6 +106,15 @@ fn every_verb_of_a_pool() -> Result<(), Box<dyn std::error::Error>> {
         .apply_async((2,))
         .wait();
     assert!(seen.1.recv_timeout(PATIENCE)?);
+    let seen = std::sync::mpsc::channel();
+    let each = pool
+        .call(square)
+        .on_complete(move |r: &Result<u64, TaskError>| {
+            let _ = seen.0.send(r.is_ok());
+        })
+        .imap(0..3);
+    assert_eq!(each.flatten().collect::<Vec<u64>>(), [0, 1, 4]);
+    assert_eq!(seen.1.iter().count(), 3);
     assert_eq!(pool.call(square).chunk_size(2).map(0..3)?, [0, 1, 4]);
     assert_eq!(pool.call(square).buffer_size(2).imap(0..3).count(), 3);
     let handle = pool

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "hosts use C: fork, signal, waitpid")]
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::{AsyncResult, Bytes, Pool, TaskErrorKind, wait_any};
@@ -147,6 +147,9 @@ fn interrupted_calls() {
     pool.join().unwrap();
 }
 
+/// How often a callback of an item was called.
+static CALLED: AtomicU32 = AtomicU32::new(0);
+
 /// In a forked copy the pool and its handles are inert, and what the copy does harms nothing of the original.
 fn forks() {
     let pool = Pool::new(2).unwrap();
@@ -157,7 +160,9 @@ fn forks() {
     let pids = pool.worker_pids();
     let lazy_pool = Pool::new(2).unwrap();
     let call = || lazy_pool.call(sleeps_for).buffer_size(2);
-    let (mut lazy, mut lazy_too) = (call().imap(0..3), call().imap_unordered(0..3));
+    let called = |_: &Result<u32, procession::TaskError>| _ = CALLED.fetch_add(1, Ordering::SeqCst);
+    let mut lazy = call().imap(0..3);
+    let mut lazy_too = call().on_complete(called).imap_unordered(0..3);
     assert_eq!(
         (
             lazy.next().unwrap().unwrap(),
@@ -181,10 +186,16 @@ fn forks() {
                     };
                     let refused = sharing.broadcast(1u8).is_err_and(|error| error.is_forked());
                     let rest = lazy.map(closed).chain(lazy_too.map(closed));
+                    let called_before = CALLED.load(Ordering::SeqCst);
                     refused
                         && shared.len() == 100_000
                         && is_inert(&pool, handle)
                         && rest.collect::<Vec<_>>() == [true; 4]
+                        && call()
+                            .on_complete(called)
+                            .imap(0..3)
+                            .all(|one| one.is_err())
+                        && CALLED.load(Ordering::SeqCst) == called_before
                 }
                 "drops" => {
                     drop((
@@ -207,6 +218,7 @@ fn forks() {
     lazy_pool.terminate();
     assert_eq!(lazy.chain(lazy_too).filter(Result::is_err).count(), 4);
     lazy_pool.join().unwrap();
+    assert_eq!(CALLED.load(Ordering::SeqCst), 3);
     assert!(!running.ready());
     assert_eq!(finished.get().unwrap(), 2);
     pool.terminate();

@@ -14,6 +14,7 @@ use super::room::{Load, NotTaken};
 use super::{Shared, Submission};
 use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
+use crate::each::Each;
 use crate::portion::Portion;
 use crate::retry::Retries;
 
@@ -32,6 +33,7 @@ pub(crate) struct Given<'a> {
     pub(crate) owners: Option<Sticky>,
     pub(crate) retries: Option<&'a Retries>,
     pub(crate) cell: &'a Arc<Cell>,
+    pub(crate) each: Option<&'a Each>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
     /// Until when to wait for room.
@@ -56,6 +58,9 @@ impl Shared {
             .lock_with_room_by(load, given.terms.start_by, given.by)
             .ok_or(NotTaken::Full)?;
         let id = given.id.unwrap_or(TaskId(driver.next_task));
+        if let Some(each) = given.each {
+            each.is_called(id);
+        }
         let segment = given.portion.take_segment(0, Portion::new());
         let mut submission = Submission {
             task: given.task,

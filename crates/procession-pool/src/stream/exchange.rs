@@ -3,6 +3,7 @@
 //! The input, encoding and decoding are user code, which may block or panic: none of it must run while a lock is held.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use procession_worker::TaskError;
 use procession_worker::handle::{Replies, now_ns};
@@ -47,7 +48,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let read = read.map_err(|panic| self.panic = Some(panic));
         if let Ok(Stopped::Refused(error)) = read {
             let item = self.held.take_in(1);
-            self.resolve_error(item, error);
+            self.resolve_here(item, error);
         }
         let given = portion.items() == 0 || {
             let start_by = start_by(self.wait);
@@ -74,6 +75,9 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             start_by,
             ..self.terms
         };
+        if let Some(each) = &self.each {
+            each.prepare();
+        }
         let (items, bytes) = (portion.items(), portion.bytes());
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
@@ -82,6 +86,9 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                 let retries = self.retries.as_ref();
                 let run = || run_here(retries, phase, *task, &segment.bytes, &limits);
                 let ran = with_mentions(&segment.mentions, run);
+                if let Some(each) = &self.each {
+                    Arc::clone(each).ended(first as u32, ran.clone());
+                }
                 let outcome = ran.and_then(|raw| decode_result(raw.bytes(), &self.source));
                 match outcome {
                     Ok(value) => self.resolve_value(first, value),
@@ -101,6 +108,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     owners: self.owners.map(|owners| owners.beginning_with(first)),
                     retries: self.retries.as_ref(),
                     cell: &self.source.cell,
+                    each: self.each.as_deref(),
                     id: self.source.id,
                     by,
                 });
@@ -108,6 +116,9 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     Ok(taken) => {
                         self.source.id = Some(taken.id);
                         self.flow.learn(taken.worth_sending, items, bytes);
+                        if let Some(each) = &self.each {
+                            each.attend(shared);
+                        }
                         return true;
                     }
                     Err(NotTaken::Full) => {
@@ -124,9 +135,17 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
             Some((_, Place::Workers(_))) | None => forked(self.source.name),
         };
         for item in first..first + u64::from(items) {
-            self.resolve_error(item, refusal.clone());
+            self.resolve_here(item, refusal.clone());
         }
         true
+    }
+
+    /// An error that the cell does not know of.
+    fn resolve_here(&mut self, item: u64, error: TaskError) {
+        if let Some(each) = &self.each {
+            Arc::clone(each).ended(item as u32, Err(error.clone()));
+        }
+        self.resolve_error(item, error);
     }
 
     fn resolve_value(&mut self, item: u64, value: R) {

@@ -117,6 +117,11 @@ impl<R> Held<R> {
         self.missing == 0
     }
 
+    /// Items taken.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     pub(crate) fn yielded(&self) -> u64 {
         self.yielded
     }
