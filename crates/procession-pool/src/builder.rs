@@ -103,17 +103,20 @@ impl PoolBuilder {
     /// Bounds how many items wait to be begun; without it there is no bound. 0 is an error of [`PoolBuilder::build`].
     ///
     /// An item waits from its submission until a ready worker has nothing before it; [`stats`](Pool::stats) count the one
-    /// in front of a worker as queued until the worker has begun it. While as many wait as `items`
-    /// says:
+    /// in front of a worker as queued until the worker has begun it. A [callback](crate::Call::on_complete) waits from the
+    /// completion of its call until it begins, so a slow one slows down whoever submits; and an item that is to be
+    /// [tried again](crate::Call::retries) from its failure to its next attempt. While as many wait as `items` says:
     /// * `apply` and `apply_async` block until there is room, or until the pool is closed, terminated or broken, and then
     ///   resolve as refused calls do;
     /// * the maps block in the same way while they read their input, which they hand in by portions of half as many;
     /// * what has a [`queue_deadline`](crate::Call::queue_deadline) waits no longer than that, and is `Expired` then;
     /// * [`Pool::try_apply_async`] gives the arguments back, and [`Pool::wait_for_room`] waits with a limit;
-    /// * a [callback](crate::Call::on_complete) is let in without waiting: with it more than that may wait.
+    /// * a callback that submits is let in without waiting: with it more than that may wait.
     ///
-    /// Items of a worker that died wait once more without counting against anyone. An inline pool runs everything at
-    /// once, so nothing waits.
+    /// So who submits must not keep from a callback what that waits for, a lock for instance. Items of a worker that died wait
+    /// once more without counting against anyone. Nor do callbacks and failures of what was running, or just being handed in,
+    /// when others were let in: one for each worker and each thread that submits. An inline pool runs everything at once, so
+    /// nothing waits.
     ///
     /// ```
     /// # procession_worker::init();
@@ -299,6 +302,7 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
         driver.parts.leaving.hook = plan.exits.name();
         driver.open(now_ns())
     };
+    shared.count_callbacks();
     shared.start_all(to_start)?;
     let of_thread = Arc::clone(&shared);
     let thread = std::thread::Builder::new()

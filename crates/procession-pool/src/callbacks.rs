@@ -4,14 +4,15 @@
 //!
 //! A callback is registered before its handle is given out and counted until it has run. Completion puts it into a
 //! channel while the driver's lock is held, so the order of the channel is the order of completion; the thread takes
-//! it out. The thread is started by the first registration and ends when the last sender is gone: the pool's own, which
-//! `finish` and `let_go` take away, and those of callbacks still to come.
+//! it out. One that is due counts as such until it begins: a bounded pool bounds them where work is handed in, because who
+//! completes a call must not wait. The thread is started by the first registration and ends when the last sender is gone: the
+//! pool's own, which `finish` and `let_go` take away, and those of callbacks still to come.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,10 @@ pub(crate) struct Callbacks {
     none_open: Condvar,
     panicked: AtomicU64,
     missing: AtomicBool,
+    /// Callbacks whose calls have completed and that have not begun.
+    due: AtomicU64,
+    /// Called whenever one of them begins.
+    begins: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Default)]
@@ -48,6 +53,8 @@ struct State {
 enum Work {
     /// A callback whose call has completed.
     Outcome(Job, Arc<Cell>, Open),
+    /// What came over a desk.
+    Task(Job, Arc<Cell>, Open),
     /// Something else, in its turn.
     Notice(Notice, Open),
 }
@@ -92,6 +99,7 @@ impl Callback {
     /// Hands it to its thread; never blocks.
     pub(crate) fn due(self, cell: Arc<Cell>) {
         let Callback { job, to, open } = self;
+        open.0.due.fetch_add(1, Ordering::Relaxed);
         // The receiving end lives as long as this sender does.
         let _ = to.send(Work::Outcome(job, cell, open));
     }
@@ -117,7 +125,7 @@ impl Desk {
 
     /// Hands a function to the thread; never blocks.
     pub(crate) fn post(&self, job: Job, cell: Arc<Cell>) {
-        let work = Work::Outcome(job, cell, self.open.one_more());
+        let work = Work::Task(job, cell, self.open.one_more());
         // The receiving end lives as long as this sender does.
         let _ = self.to.send(work);
     }
@@ -237,9 +245,32 @@ impl Callbacks {
     /// Calls one; its panic has been reported by the panic hook, is counted, and goes no further.
     fn call(&self, work: Work) {
         match work {
-            Work::Outcome(job, cell, _open) => self.guard(|| job(cell)),
+            Work::Outcome(job, cell, _open) => {
+                self.begin();
+                self.guard(|| job(cell));
+            }
+            Work::Task(job, cell, _open) => self.guard(|| job(cell)),
             Work::Notice(notice, _open) => notice(),
         }
+    }
+
+    /// One that was due is due no longer. Whoever reads the count under a lock that `begins` takes has the count as it was
+    /// before, and is told then, or as it is.
+    fn begin(&self) {
+        self.due.fetch_sub(1, Ordering::Relaxed);
+        if let Some(begins) = self.begins.get() {
+            begins();
+        }
+    }
+
+    /// Has `begins` called before each callback, on its thread.
+    pub(crate) fn tell_of_begins(&self, begins: impl Fn() + Send + Sync + 'static) {
+        let _ = self.begins.set(Box::new(begins));
+    }
+
+    /// How many callbacks are due and have not begun.
+    pub(crate) fn due(&self) -> u64 {
+        self.due.load(Ordering::Relaxed)
     }
 
     /// Runs a callback's code; a panic is counted and ends here.

@@ -31,8 +31,10 @@ impl<'p, F: Copy> Call<'p, F> {
     ///   seconds at most, those left still run, unless the program ends.
     /// * What it may do: submit (which never waits for room there), wait for handles, close or terminate the pool, even
     ///   drop it. Joining this pool is an error there: it would wait for itself. While it runs, the callbacks after it
-    ///   wait, and the questions of [`retry_if`](Call::retry_if): let no callback wait without a limit for a call that has
-    ///   one. The workers and other threads do not wait.
+    ///   wait, outcomes in hand, and the questions of [`retry_if`](Call::retry_if): let no callback wait without a limit for
+    ///   a call that has one. The workers and other threads do not wait, unless
+    ///   [`max_queued`](crate::PoolBuilder::max_queued) bounds what waits: then so many callbacks at most are due, and
+    ///   whoever submits waits for them. Without it nothing bounds them but memory.
     /// * When it panics, the panic hook reports that as for any thread, [`stats`](crate::Pool::stats) counts it, and
     ///   everything goes on.
     /// * What waits for a slow callback is kept. So a lazy map without end needs one that keeps up.

@@ -25,13 +25,14 @@ impl Core {
             .is_some_and(|worker| worker.state == WorkerState::Ready)
     }
 
-    /// Items presumed not begun: those not handed out, and those on links, but for the first of each ready worker.
+    /// Items presumed not begun: those not handed out, those that wait to be tried again, and those on links, but for the
+    /// first of each ready worker.
     pub(crate) fn waiting_items(&self) -> u64 {
         let on_links = self.workers.iter().map(|worker| {
             let items: u64 = worker.frames.iter().map(|f| u64::from(f.count)).sum();
             items - (worker.frames.len() - worker.waiting()).min(1) as u64
         });
-        self.work_items() + on_links.sum::<u64>()
+        self.work_items() + self.held + on_links.sum::<u64>()
     }
 
     /// Which of the frames in flight in `slot`, counted from the oldest, is the last of `job`.

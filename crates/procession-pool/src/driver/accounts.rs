@@ -175,6 +175,7 @@ impl Driver {
             undying: u64::from(core.undying),
             recycled: core.recycled,
             callback_panics: shared.callbacks.panicked(),
+            callbacks_due: shared.callbacks.due(),
             dropped_lines: shared.dropped_lines(),
             shares_sent: self.parts.seats.iter().map(|seat| seat.shares_sent).sum(),
             waits: self.core.waits().clone(),

@@ -1,7 +1,8 @@
-//! Room: how many items may wait to be begun, and who waits to hand in more.
+//! Room: how many items may wait to be begun, together with the callbacks that are due, and who waits to hand in more.
 //!
 //! It must never let a thread wait that makes room: a callback is let in always. Who waits for room drains as any
-//! waiting thread does, on a cell of its own; `unlock`, through which every change goes, sets the cell.
+//! waiting thread does, on a cell of its own; `unlock`, through which every change goes, sets the cell. The callbacks'
+//! thread comes by before each callback.
 
 use std::sync::{Arc, MutexGuard};
 use std::task::{Poll, Waker};
@@ -10,6 +11,7 @@ use procession_worker::TaskId;
 use procession_worker::handle::now_ns;
 
 use super::{Driver, Shared, Submission};
+use crate::callbacks::Callbacks;
 use crate::cell::Cell;
 use crate::core::{JobId, NEVER, PoolState, Refused};
 
@@ -42,9 +44,11 @@ pub(crate) struct Room {
     /// Most items that may wait.
     limit: Option<u64>,
     /// So many more there was room for at the last look, less what has come since. Items begin and end on their own,
-    /// so it is never too much, but for what a death puts back.
+    /// so it is never too much, but for what a death puts back, and for the callbacks of the items that ran then.
     known: u64,
     asking: Vec<Asking>,
+    /// Those of a pool with a limit.
+    callbacks: Option<Arc<Callbacks>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,13 @@ impl Room {
             limit: limit.map(|items| items as u64),
             ..Room::default()
         }
+    }
+
+    /// Callbacks that take room. While there is no thread to call them, which may never come, they take none.
+    fn callbacks_due(&self) -> u64 {
+        let callbacks = self.callbacks.as_ref();
+        let callbacks = callbacks.filter(|callbacks| !callbacks.is_missing());
+        callbacks.map_or(0, |callbacks| callbacks.due())
     }
 
     /// Everyone who waits for room.
@@ -89,7 +100,7 @@ impl Driver {
             // They will not wait there, but are resolved at once.
             (_, Load::More(job, _)) if !self.core.takes_more(job) => true,
             (PoolState::Open, _) | (PoolState::Closing, Load::More(..)) => {
-                let waiting = self.core.waiting_items();
+                let waiting = self.core.waiting_items() + self.room.callbacks_due();
                 self.room.known = limit.saturating_sub(waiting);
                 items <= self.room.known || waiting == 0
             }
@@ -134,6 +145,27 @@ impl Driver {
 }
 
 impl Shared {
+    /// Where there is a limit, callbacks count too from here on, and who waits for room hears of each that begins.
+    pub(crate) fn count_callbacks(self: &Arc<Self>) {
+        let mut driver = self.lock();
+        if driver.room.limit.is_some() {
+            driver.room.callbacks = Some(Arc::clone(&self.callbacks));
+            let pool = Arc::downgrade(self);
+            self.callbacks.tell_of_begins(move || {
+                if let Some(shared) = pool.upgrade() {
+                    shared.callback_begins();
+                }
+            });
+        }
+    }
+
+    fn callback_begins(&self) {
+        let driver = self.lock();
+        if !driver.room.is_quiet() {
+            self.unlock(driver);
+        }
+    }
+
     /// The lock, once there is room for `load`, and the room is used then; or once its time to begin is over, and it needs
     /// none: the scheduler gives up at once what comes too late.
     #[inline]
@@ -229,7 +261,7 @@ impl Shared {
             let mut driver = self.lock();
             driver.collect_all(true, now_ns());
             let open = driver.core.state() == PoolState::Open;
-            let room = driver.has_room(load);
+            let room = driver.has_room(load) || self.callbacks.is_here();
             if !open || room || deadline.is_some_and(|at| now_ns() >= at) {
                 self.unlock(driver);
                 return open && room;
@@ -252,7 +284,7 @@ impl Shared {
             driver.withdraw(asked.take());
             driver.collect_all(true, now_ns());
             let open = driver.core.state() == PoolState::Open;
-            let room = driver.has_room(load);
+            let room = driver.has_room(load) || self.callbacks.is_here();
             if !open || room {
                 self.unlock(driver);
                 return Poll::Ready(open && room);
