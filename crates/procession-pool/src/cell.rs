@@ -105,7 +105,13 @@ impl Wakes {
         }
     }
 
-    /// Wakes everyone. A waker is user code: it may panic or call back into the pool.
+    /// Whether user code is among it.
+    #[inline]
+    pub(crate) fn have_code(&self) -> bool {
+        !self.wakers.is_empty() || !self.spent.is_empty()
+    }
+
+    /// Wakes everyone. A waker is user code: it may panic, call back into the pool, or drop it.
     pub(crate) fn perform(self) {
         for thread in self.threads {
             thread.unpark();

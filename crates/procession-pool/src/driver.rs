@@ -31,6 +31,7 @@ pub(crate) mod stream;
 mod tellings;
 mod trace;
 mod wait;
+mod waking;
 
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -266,7 +267,7 @@ impl Shared {
         if rouse {
             procession_worker::nap::rouse(&self.own);
         }
-        wakes.perform();
+        self.perform(wakes);
         trace.emit(&self.spec.name);
     }
 

@@ -360,8 +360,9 @@ impl Pool {
     /// [callback](Call::on_complete) has returned. Repeatable.
     ///
     /// # Errors
-    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called, and on this pool's own callback thread: it would
-    /// wait for ever ([`Error::is_would_deadlock`]). And in a copy of this process made by `fork`, which has no workers.
+    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called. On this pool's own callback thread and in a
+    /// [`Waker`](std::task::Waker) that the pool wakes: it would wait for ever ([`Error::is_would_deadlock`]). And in a copy of
+    /// this process made by `fork`, which has no workers.
     ///
     /// ```
     /// # procession_worker::init();
@@ -400,6 +401,11 @@ impl Pool {
         if shared.callbacks.is_here() {
             return Err(Error::would_deadlock(
                 "cannot join a pool from its own callback: it would wait for itself",
+            ));
+        }
+        if shared.needs_this_thread() {
+            return Err(Error::would_deadlock(
+                "cannot join a pool from a waker that it wakes: it would wait for itself",
             ));
         }
         Ok(self.await_workers(shared, deadline) && shared.callbacks.finish(deadline))
@@ -479,7 +485,8 @@ impl Pool {
     }
 }
 
-/// Terminates the pool unless it has ended; bounded.
+/// Terminates the pool unless it has ended; waits for the workers' ends and for callbacks, five seconds at most. In a
+/// [`Waker`](std::task::Waker) that the pool wakes it does not wait; what is left ends by itself.
 impl Drop for Pool {
     fn drop(&mut self) {
         self.terminate();
@@ -488,7 +495,8 @@ impl Drop for Pool {
         };
         let deadline = Instant::now() + DROP_BOUND;
         // A callback that drops its pool is the last one that can wait for callbacks.
-        let _ = self.await_workers(&shared, Some(deadline))
+        let _ = !shared.needs_this_thread()
+            && self.await_workers(&shared, Some(deadline))
             && !shared.callbacks.is_here()
             && shared.callbacks.finish(Some(deadline));
         shared.callbacks.let_go();

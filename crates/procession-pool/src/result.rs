@@ -298,6 +298,9 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
 }
 
 /// Awaits the outcome, as [`AsyncResult::get`] does. Dropping it does not cancel the task.
+///
+/// The waker is called on a thread that the pool needs: its own, or one that waits for something else of it. It may use the
+/// pool, end it or drop it, but must not wait for what the pool has to do; to join the pool there is an error.
 impl<R> Future for AsyncResult<R> {
     type Output = Result<R, TaskError>;
 

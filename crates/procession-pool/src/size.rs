@@ -70,7 +70,8 @@ impl Pool {
     /// later. In an inline pool there is nothing to wait for.
     ///
     /// # Errors
-    /// When the pool is not open, or is broken, before or meanwhile; or is a forked copy.
+    /// When the pool is not open, or is broken, before or meanwhile; or is a forked copy. In a [`Waker`](std::task::Waker) that
+    /// the pool wakes: it might wait for itself ([`Error::is_would_deadlock`]).
     ///
     /// ```
     /// # procession_worker::init();
@@ -108,6 +109,11 @@ impl Pool {
             return Ok(true);
         };
         self.check_open(shared).map_err(|why| cannot(&why))?;
+        if shared.needs_this_thread() {
+            return Err(Error::would_deadlock(
+                "cannot warm up a pool's workers from a waker that it wakes: it would wait for itself",
+            ));
+        }
         // A time-out beyond the clock is none.
         let deadline = Instant::now().checked_add(timeout);
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);

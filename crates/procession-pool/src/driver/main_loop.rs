@@ -1,6 +1,8 @@
 //! The pool's own thread: starts, deaths, messages and timers, and replies when nobody else waits for them.
 //!
-//! It must never run user code; when it ends, every worker has ended and was reaped.
+//! It must never wait for anything but its watch; when it ends, every worker has ended and was reaped. Where it lets go of the
+//! lock it calls user code, as every thread does there: wakers, drops of predicates, a subscriber of events. Such code may do
+//! with the pool what it likes; what would wait for this thread is refused there (`waking`).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
@@ -22,6 +24,7 @@ const CLOSED_GRACE_NS: u64 = 100_000_000;
 
 /// Runs until the scheduler has finished and every worker is reaped.
 pub(crate) fn run(shared: &Arc<Shared>) {
+    shared.settle_on_this_thread();
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| serve(shared)));
     shared.gone.close();
     if ended.is_err() {

@@ -1,6 +1,7 @@
 //! Room: how many items may wait to be begun, together with the callbacks that are due, and who waits to hand in more.
 //!
-//! It must never let a thread wait that makes room: a callback is let in always. Who waits for room drains as any
+//! It must never let a thread wait that makes room: a callback is let in always, and so is what the pool's own thread calls,
+//! which hears of deaths. Who waits for room drains as any
 //! waiting thread does, on a cell of its own; `unlock`, through which every change goes, sets the cell. The callbacks'
 //! thread comes by before each callback.
 
@@ -196,6 +197,11 @@ impl Shared {
         with_room.or_else(|| is_late().then(|| self.lock()))
     }
 
+    /// While a callback waits, no other one runs, and one of them may be what makes room.
+    fn makes_room_here(&self) -> bool {
+        self.callbacks.is_here() || self.is_own_thread()
+    }
+
     fn await_room<'a>(
         &'a self,
         driver: MutexGuard<'a, Driver>,
@@ -213,8 +219,7 @@ impl Shared {
         load: Load,
         by: Option<u64>,
     ) -> Option<MutexGuard<'a, Driver>> {
-        // A callback is let in: while it waits, no other callback runs, and one of them may be what makes room.
-        while !self.callbacks.is_here() && !driver.has_room(load) {
+        while !self.makes_room_here() && !driver.has_room(load) {
             let cell = driver.ask_for_room(load);
             self.unlock(driver);
             let told = self.wait(&[&cell], None, by, None);
@@ -261,7 +266,7 @@ impl Shared {
             let mut driver = self.lock();
             driver.collect_all(true, now_ns());
             let open = driver.core.state() == PoolState::Open;
-            let room = driver.has_room(load) || self.callbacks.is_here();
+            let room = driver.has_room(load) || self.makes_room_here();
             if !open || room || deadline.is_some_and(|at| now_ns() >= at) {
                 self.unlock(driver);
                 return open && room;
