@@ -2,15 +2,16 @@
 //! It never runs a hook but in an inline pool, whose worker is the caller.
 
 use std::any::{TypeId, type_name};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use procession_task::codec::{self, Limits};
+use procession_task::codec::Limits;
 use procession_task::descriptor::TaskRef;
 use procession_worker::handle::{EncodedCall, ExitValue};
 use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::pool::Pool;
+use crate::result::decode_guarded;
 
 /// The function that runs in each worker that ends in good order.
 #[derive(Clone, Debug)]
@@ -28,8 +29,11 @@ pub(crate) type Exit = Result<ExitValue, TaskError>;
 #[derive(Debug, Default)]
 pub(crate) struct Exits {
     hook: Option<ExitHook>,
-    results: Mutex<Vec<Result<Vec<u8>, TaskError>>>,
+    results: Mutex<Vec<Arc<Encoded>>>,
 }
+
+/// One result, shared with whoever reads it: that is user code, and the pool's own thread must not wait for it.
+type Encoded = Result<Vec<u8>, TaskError>;
 
 impl Exits {
     pub(crate) fn new(hook: Option<ExitHook>) -> Arc<Exits> {
@@ -49,9 +53,16 @@ impl Exits {
         self.hook.as_ref().map(|hook| hook.call.clone())
     }
 
-    fn add(&self, result: Result<Vec<u8>, TaskError>) {
-        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        results.push(result);
+    fn add(&self, result: Encoded) {
+        self.lock().push(Arc::new(result));
+    }
+
+    fn so_far(&self) -> Vec<Arc<Encoded>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Encoded>>> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what came; reads long values, so no lock of the pool may be held.
@@ -85,8 +96,9 @@ impl Pool {
     ///
     /// Each is a value or an error: `Panicked` when the hook did, `TimedOut` when it took longer than
     /// [`exit_timeout`](crate::PoolBuilder::exit_timeout), `WorkerDied` when its worker died in it, `Terminated` when the pool
-    /// was, `EncodeResult` or `TooLarge` when its value could not be handed over, and `DecodeResult` when it is not an `R`.
-    /// Workers that were killed, died, never became ready, or were ended by [`Pool::terminate`] before, are not among them.
+    /// was, `EncodeResult` or `TooLarge` when its value could not be handed over, and `DecodeResult` when it is not an `R`, or its
+    /// `Deserialize` panics. Workers that were killed, died, never became ready, or were ended by [`Pool::terminate`] before, are
+    /// not among them.
     ///
     /// ```
     /// # procession_worker::init();
@@ -113,16 +125,14 @@ impl Pool {
             TaskError::new(TaskErrorKind::DecodeResult, hook.task.name()).with_detail(why)
         };
         let limits = self.limits();
-        let decode = |result: &Result<Vec<u8>, TaskError>| {
-            let bytes = result.as_ref().map_err(TaskError::clone)?;
+        let decode = |result: &Arc<Encoded>| {
+            let bytes = Result::as_ref(result).map_err(TaskError::clone)?;
             if hook.output.0 != TypeId::of::<R>() {
                 let (is, not) = (hook.output.1, type_name::<R>());
                 return Err(undecodable(format!("it returns {is}, not {not}")));
             }
-            codec::decode(bytes, &limits).map_err(|e| undecodable(e.to_string()))
+            decode_guarded(bytes, &limits).map_err(undecodable)
         };
-        let results = &self.exits.results;
-        let results = results.lock().unwrap_or_else(PoisonError::into_inner);
-        results.iter().map(decode).collect()
+        self.exits.so_far().iter().map(decode).collect()
     }
 }

@@ -343,12 +343,18 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
     bytes: &[u8],
     source: &Source,
 ) -> Result<R, TaskError> {
-    let limits = source.limits();
-    let decode = || codec::decode(bytes, &limits);
+    decode_guarded(bytes, &source.limits()).map_err(|why| undecodable(source, &why))
+}
+
+/// Decodes a value; says why not, a panic of its `Deserialize` included.
+pub(crate) fn decode_guarded<R: DeserializeOwned>(
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<R, String> {
+    let decode = || codec::decode(bytes, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(e)) => Err(undecodable(source, &e.to_string())),
-        Err(_) => Err(undecodable(source, PANICKED)),
+        Ok(decoded) => decoded.map_err(|e| e.to_string()),
+        Err(_) => Err(PANICKED.into()),
     }
 }
 
