@@ -1,6 +1,8 @@
 //! Handles in each state, asked with and without time, from one thread and from several.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use procession::{Pool, TaskErrorKind, as_completed_timeout};
@@ -135,6 +137,100 @@ fn ten_threads_share_a_pool_and_each_gets_its_own() {
                 });
             }
         });
+        finish(pool);
+    });
+}
+
+/// What a worker makes and nobody can read.
+struct Unreadable;
+
+impl serde::Serialize for Unreadable {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        7u32.serialize(to)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Unreadable {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Unreadable, D::Error> {
+        panic!("it cannot be read, as the test wants")
+    }
+}
+
+/// FU01: what cannot be read was not successful, of a map either, and asking takes nothing away.
+#[test]
+fn successful_says_what_get_says_of_results_that_cannot_be_read() {
+    scene(|| {
+        let inline = Pool::new(0).unwrap();
+        let pool = warm(2);
+        for pool in [&pool, &inline] {
+            let call = pool.apply_async(|_: u32| Unreadable, (1,));
+            let map = pool.map_async(|_: u32| Unreadable, 0..50);
+            let empty = pool.map_async(|_: u32| Unreadable, 0..0);
+            call.wait();
+            map.wait();
+            empty.wait();
+            for _ in 0..3 {
+                assert_eq!(call.successful(), Some(false));
+                assert_eq!(map.successful(), Some(false));
+                assert_eq!(empty.successful(), Some(true));
+            }
+            error_of(call.get().map(drop), TaskErrorKind::DecodeResult);
+            let error = error_of(map.get().map(drop), TaskErrorKind::DecodeResult);
+            assert_eq!(error.item(), Some(0));
+            assert!(empty.get().unwrap().is_empty());
+        }
+        finish(pool);
+    });
+}
+
+/// FU01: asked together with callbacks and from several threads, and asked after the outcome was taken.
+#[test]
+fn successful_takes_nothing_and_stays_true() {
+    scene(|| {
+        let pool = warm(2);
+        for _ in 0..20 {
+            let mut call = pool.apply_async(|n: u32| vec![n; 100], (1,));
+            let mut map = pool.map_async(|n: u32| n + 1, 0..50);
+            let mut failed = pool.map_async(|n: u32| 6 / n, [3, 0]);
+            let (tell, told) = std::sync::mpsc::channel();
+            let teller = tell.clone();
+            call.on_complete(move |r| teller.send(r.as_ref().map_or(0, Vec::len)).unwrap());
+            map.on_complete(move |r| tell.send(r.as_ref().map_or(0, Vec::len)).unwrap());
+            std::thread::scope(|threads| {
+                for _ in 0..3 {
+                    threads.spawn(|| {
+                        call.wait();
+                        map.wait();
+                        failed.wait();
+                        assert_eq!(call.successful(), Some(true));
+                        assert_eq!(map.successful(), Some(true));
+                        assert_eq!(failed.successful(), Some(false));
+                    });
+                }
+            });
+            let (mut lens, context) = (told.iter().collect::<Vec<usize>>(), Waker::noop());
+            lens.sort_unstable();
+            assert_eq!(lens, [50, 100]);
+            let context = &mut Context::from_waker(context);
+            assert!(
+                matches!(Pin::new(&mut call).poll(context), Poll::Ready(Ok(all)) if all.len() == 100)
+            );
+            assert!(
+                matches!(Pin::new(&mut map).poll(context), Poll::Ready(Ok(all)) if all.len() == 50)
+            );
+            assert!(matches!(
+                Pin::new(&mut failed).poll(context),
+                Poll::Ready(Err(_))
+            ));
+            assert_eq!(
+                call.successful(),
+                Some(true),
+                "it was, and is no longer there"
+            );
+            assert_eq!(map.successful(), Some(true));
+            assert_eq!(failed.successful(), Some(false));
+            error_of(call.get(), TaskErrorKind::Closed);
+        }
         finish(pool);
     });
 }

@@ -12,7 +12,7 @@ use std::thread::Thread;
 
 use procession_task::bytes::Pieces;
 use procession_worker::TaskError;
-use procession_worker::handle::{Replies, reply_frame};
+use procession_worker::handle::reply_frame;
 
 use crate::callbacks::Callback;
 use crate::each::Each;
@@ -464,17 +464,6 @@ impl Cell {
             Outcome::Many(arrived) if self.is_to_copy() => arrived.clone(),
             Outcome::Many(arrived) => std::mem::replace(arrived, spare),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),
-        }
-    }
-
-    /// True when a map has a failed item among what has arrived.
-    pub(crate) fn has_failed(&self) -> bool {
-        match &self.lock().outcome {
-            Outcome::Many(arrived) => {
-                !arrived.failed.is_empty() || Replies::new(&arrived.frames).any(|(ok, _)| !ok)
-            }
-            Outcome::One(outcome) => outcome.is_err(),
-            Outcome::Nothing => false,
         }
     }
 }

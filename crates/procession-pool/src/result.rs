@@ -137,9 +137,10 @@ impl Source {
 #[must_use = "the outcome, errors included, arrives through this handle"]
 pub struct AsyncResult<R> {
     pub(crate) source: Source,
+    /// None once the outcome was taken.
     read: Option<Reader<R>>,
-    /// Reads without consuming, for `successful`.
-    check: fn(&Source) -> bool,
+    /// What the outcome was that was taken.
+    succeeded: Option<bool>,
 }
 
 impl<R> fmt::Debug for AsyncResult<R> {
@@ -154,15 +155,11 @@ impl<R> fmt::Debug for AsyncResult<R> {
 
 impl<R> AsyncResult<R> {
     #[inline]
-    pub(crate) fn new(
-        source: Source,
-        read: Reader<R>,
-        check: fn(&Source) -> bool,
-    ) -> AsyncResult<R> {
+    pub(crate) fn new(source: Source, read: Reader<R>) -> AsyncResult<R> {
         AsyncResult {
             source,
             read: Some(read),
-            check,
+            succeeded: None,
         }
     }
 
@@ -172,7 +169,11 @@ impl<R> AsyncResult<R> {
 
     fn read(&mut self) -> Result<R, TaskError> {
         match self.read.take() {
-            Some(reader) if self.source.cell.is_done() => reader.read(&self.source),
+            Some(reader) if self.source.cell.is_done() => {
+                let outcome = reader.read(&self.source);
+                self.succeeded = Some(outcome.is_ok());
+                outcome
+            }
             Some(_) => Err(
                 TaskError::new(TaskErrorKind::Closed, self.source.name).with_detail(
                     "this handle is a copy made by fork; only the original process can wait for it",
@@ -237,9 +238,33 @@ impl<R> AsyncResult<R> {
         self.source.wait(Some(0))
     }
 
-    /// Whether the call returned its value (an `Err` it returned is one); `None` while that is not known.
+    /// Whether the outcome is a value (an `Err` that the function returned is one), as [`AsyncResult::get`] would have it;
+    /// `None` while that is not known.
+    ///
+    /// A value that cannot be decoded is none, so each time it is asked this decodes the whole result, that of a map too, and
+    /// drops it. After the outcome was taken by awaiting `&mut handle`, it says what that was.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let halves = pool.map_async(|n: u32| 12 / n, [3, 4]);
+    /// let failed = pool.map_async(|n: u32| 12 / n, [3, 0]);
+    /// (halves.wait(), failed.wait());
+    /// assert_eq!((halves.successful(), failed.successful()), (Some(true), Some(false)));
+    /// assert_eq!(halves.get()?, [4, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn successful(&self) -> Option<bool> {
-        self.ready().then(|| (self.check)(&self.source))
+        if !self.ready() {
+            return None;
+        }
+        match &self.read {
+            Some(reader) => {
+                self.source.cell.leave_for_one_more();
+                Some(reader.read(&self.source).is_ok())
+            }
+            None => self.succeeded,
+        }
     }
 
     /// Cancels the call, or every item of a map that has no outcome yet, and says whether that came in time.
@@ -288,12 +313,7 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     /// The handle of a plain call.
     #[inline]
     pub(crate) fn one(source: Source) -> AsyncResult<R> {
-        AsyncResult::new(source, Reader::Call(read_one::<R>), |source| {
-            source
-                .cell
-                .read(|outcome| decode_one::<R>(source, outcome).is_ok())
-                .unwrap_or(false)
-        })
+        AsyncResult::new(source, Reader::Call(read_one::<R>))
     }
 }
 
@@ -320,21 +340,11 @@ impl<R> Future for AsyncResult<R> {
 }
 
 fn read_one<R: DeserializeOwned>(source: &Source) -> Result<R, TaskError> {
-    match source.cell.take() {
-        Some(outcome) => decode_one(source, &outcome),
-        None => Err(TaskError::new(TaskErrorKind::Closed, source.name)
-            .with_detail("the outcome was taken before")),
-    }
-}
-
-fn decode_one<R: DeserializeOwned>(
-    source: &Source,
-    outcome: &Result<Raw, TaskError>,
-) -> Result<R, TaskError> {
-    let outcome = match outcome {
-        Ok(raw) => decode_result(raw.bytes(), source),
-        Err(e) => Err(e.clone()),
+    let Some(outcome) = source.cell.take() else {
+        return Err(TaskError::new(TaskErrorKind::Closed, source.name)
+            .with_detail("the outcome was taken before"));
     };
+    let outcome = outcome.and_then(|raw| decode_result(raw.bytes(), source));
     outcome.map_err(|e| source.describe(e, 0))
 }
 

@@ -274,12 +274,11 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         Err(e) => {
             let source = Source::ready(Err(e.clone()), name);
             let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
-            return AsyncResult::new(source, read, |_| false);
+            return AsyncResult::new(source, read);
         }
     };
     let source = map.source.clone();
     let input = map.take_read();
-    let failed = !input.refused.is_empty() || input.cut_short.is_some();
     let read = Reader::Map(Arc::new(move |source: &Source| {
         if source.cell.is_cancelled() {
             let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
@@ -289,12 +288,7 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         collector.collect(source);
         collector.all(input.clone(), source)
     }));
-    let check = if failed {
-        |_: &Source| false
-    } else {
-        |source: &Source| !source.cell.is_cancelled() && !source.cell.has_failed()
-    };
-    AsyncResult::new(source, read, check)
+    AsyncResult::new(source, read)
 }
 
 /// What a failing item does to its map.
