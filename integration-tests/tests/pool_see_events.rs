@@ -192,6 +192,29 @@ fn births_and_deaths_that_nobody_reads_are_counted() {
     });
 }
 
+/// HY04: what is tried again is one item, which is neither lost nor over between its attempts.
+#[test]
+fn events_count_an_item_that_is_tried_again_once() {
+    scene(|| {
+        let pool = warm(2);
+        let events = pool.events();
+        let reader = std::thread::spawn(|| events.collect::<Vec<Event>>());
+        let call = pool.call(|n: u64| assert!(n.is_multiple_of(4), "no"));
+        let delayed = call.retries(2).retry_delay(Duration::from_millis(100));
+        delayed.try_map(0..100);
+        finish(pool);
+        let events = reader.join().unwrap();
+        let told = events.iter().filter_map(|event| match event {
+            Event::Progress(p) => Some(adds_up(*p)),
+            _ => None,
+        });
+        let totals: Vec<u64> = told.map(|p| p.total).collect();
+        assert!(totals.is_sorted(), "{totals:?}");
+        let last = last_of(&events);
+        assert_eq!((last.done, last.failed, last.total), (8 + 25, 75, 108));
+    });
+}
+
 /// The stream ends with the pool however that ends, and keeps none alive.
 #[test]
 fn stream_ends_when_its_pool_is_dropped_or_broken() {

@@ -77,6 +77,18 @@ pub(crate) struct CoreStats {
     pub(crate) undying: u32,
 }
 
+impl CoreStats {
+    /// Items that ended without a reply, or were given up after one.
+    pub(crate) fn items_in_error(&self) -> u64 {
+        self.items_failed + self.items_lost + self.items_cancelled + self.items_timed_out
+    }
+
+    /// Items without an outcome.
+    pub(crate) fn items_open(&self) -> u64 {
+        self.queued_items + self.held_items + self.items_unresolved_in_flight
+    }
+}
+
 impl Core {
     /// Counts of which one changes whenever an item comes in, is handed out, taken back, held, or gets its outcome.
     pub(crate) fn moved(&self) -> [u64; 5] {

@@ -123,7 +123,7 @@ impl Driver {
     fn progress(&mut self) -> Progress {
         let core = self.core.stats();
         let (done, failed) = self.ended(&core);
-        let open = core.queued_items + core.held_items + core.items_unresolved_in_flight;
+        let open = core.items_open();
         let slots = (0..self.parts.seats.len()).map(|at| Slot(at as u32));
         let running = slots.filter(|slot| self.runs_in(*slot).is_some()).count() as u64;
         let running = running.min(open);
@@ -137,7 +137,7 @@ impl Driver {
     }
 
     /// The job a worker is at, unless that is over here.
-    fn runs_in(&mut self, slot: Slot) -> Option<JobId> {
+    pub(super) fn runs_in(&mut self, slot: Slot) -> Option<JobId> {
         let (job, ..) = self.core.front(slot)?;
         self.parts.known_job(job)?;
         let worker = self.parts.seat(slot)?.worker.as_mut()?;
