@@ -61,15 +61,22 @@ impl Pool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Items that have not begun.
+    /// Items that have not begun, those that wait to be tried again among them.
     pub queued: u64,
-    /// Items running now: at most one for each worker.
+    /// Items running now: at most one for each worker. What was cancelled and still runs is counted here until it has ended.
     pub running: u64,
     /// Workers with nothing to do.
     pub idle: u64,
-    /// Items that returned a value.
+    /// Items that returned a value. An `Err` that the function returned is one, given up by
+    /// [`retry_errors`](crate::Call::retry_errors) or not. So is a result that only whoever asks for it finds he cannot decode
+    /// (`DecodeResult`): the pool does not look into results.
     pub done: u64,
-    /// Items that ended in an error: panics, deaths, results that could not be sent, and cancelled ones.
+    /// Items that ended in any other error: panics, deaths, time limits (`TimedOut`), deadlines to begin (`Expired`), arguments
+    /// that the worker could not decode (`DecodeArgs`), results that could not be sent (`EncodeResult`, `TooLarge`), breaches of
+    /// the protocol, and everything cancelled: by its owner, by the failure of another item, by the pool's end.
+    ///
+    /// At rest, `done` and `failed` together are all items that were accepted. Calls that were refused, and arguments that could
+    /// not be encoded (`EncodeArgs`), never were.
     pub failed: u64,
     /// Attempts after the first of an item: see [`Call::retries`](crate::Call::retries).
     pub retries: u64,
@@ -135,6 +142,9 @@ pub struct WorkerStats {
     pub current: Option<RunningTask>,
     /// Items it has run since it was started, by its own account.
     pub done: u64,
+    /// Somebody has stopped its process (SIGSTOP, or a debugger) while it has something to do: that goes on when the process
+    /// may (SIGCONT), and else never ends but by a [time limit](crate::Call::timeout) or a [cancel](crate::AsyncResult::cancel).
+    pub stopped: bool,
     /// When it was started, none while there is no process.
     pub started: Option<Instant>,
     /// Processes that came here after the first one, whatever the reason.

@@ -34,7 +34,7 @@ use procession_task::message::{FromWorker, WorkerLimits};
 
 pub use self::account::{At, SlowItem};
 pub use self::birth::Birth;
-pub use self::ending::why_not_ready;
+pub use self::ending::{is_stopped, why_not_ready};
 pub use self::orders::{EncodedCall, ExitValue};
 pub use self::output::Line;
 use self::output::Outputs;

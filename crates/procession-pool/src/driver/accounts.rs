@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use procession_worker::TaskId;
-use procession_worker::handle::{Worker, now_ns};
+use procession_worker::handle::{Worker, is_stopped, now_ns};
 
 use super::parts::{JobData, Parts, Seat};
 use super::{Driver, Shared};
@@ -139,8 +139,7 @@ impl Driver {
     /// Items that have ended so far: with a value, and without one.
     pub(super) fn ended(&self, core: &CoreStats) -> (u64, u64) {
         let done = core.items_done.saturating_sub(self.failed_replies);
-        let silent = core.items_lost + core.items_cancelled + core.items_timed_out;
-        (done, self.failed_replies + core.items_failed + silent)
+        (done, self.failed_replies + core.items_in_error())
     }
 
     pub(super) fn stats(&mut self, shared: &Shared) -> PoolStats {
@@ -152,7 +151,11 @@ impl Driver {
         let mut workers: Vec<_> = indexes
             .map(|index| self.stats_of(index, shared, now))
             .collect();
-        let mut running = 0;
+        let (mut running, mut wanted) = (0, 0);
+        for at in 0..self.parts.seats.len() {
+            // What was cancelled and still runs is over for the counts.
+            wanted += u64::from(self.runs_in(Slot(at as u32)).is_some());
+        }
         for seat in &mut self.parts.seats {
             running += u64::from(seat.is_busy());
             // A process that comes up or ends beside the one that serves is of the same index.
@@ -164,8 +167,7 @@ impl Driver {
         let core = self.core.stats();
         let (done, failed) = self.ended(&core);
         PoolStats {
-            queued: (core.queued_items + core.held_items + core.items_in_flight)
-                .saturating_sub(running),
+            queued: core.items_open().saturating_sub(wanted),
             retries: core.retries,
             running,
             idle: u64::from(core.idle),
@@ -225,6 +227,7 @@ impl Driver {
             busy,
             current,
             done: seat.map_or(0, |seat| seat.work_done.1),
+            stopped: false,
             started: worker.and_then(|worker| {
                 let ago = Duration::from_nanos(now.saturating_sub(worker.started_ns()));
                 Instant::now().checked_sub(ago)
@@ -255,6 +258,35 @@ impl Driver {
             item: at.item as usize,
             running_for: Duration::from_nanos(now.saturating_sub(at.since)),
         })
+    }
+}
+
+impl Driver {
+    /// The workers that serve and have been given something, by index and process id.
+    pub(super) fn at_work(&self) -> Vec<(usize, u32)> {
+        let indexes = 0..self.core.size();
+        let given = indexes.filter_map(|index| {
+            let worker = self.holder(index)?.worker.as_ref()?;
+            (worker.frames() > 0).then(|| (index as usize, worker.pid()))
+        });
+        given.collect()
+    }
+}
+
+impl Shared {
+    /// Adds which of these workers are stopped. The kernel is asked with no lock held: it takes its time for each.
+    pub(super) fn note_stopped(&self, mut at_work: Vec<(usize, u32)>, stats: &mut PoolStats) {
+        at_work.retain(|(_, pid)| is_stopped(*pid));
+        if at_work.is_empty() {
+            return;
+        }
+        // Who is there still was there all the time, and its number nobody else's.
+        let there = self.lock().at_work();
+        for worker in &mut stats.workers {
+            let pid = worker.pid.unwrap_or_default();
+            let same = (worker.index, pid);
+            worker.stopped = at_work.contains(&same) && there.contains(&same);
+        }
     }
 }
 

@@ -101,8 +101,10 @@ impl Shared {
     pub(crate) fn stats(&self) -> PoolStats {
         let mut driver = self.lock();
         driver.collect_all(true, now_ns());
-        let stats = driver.stats(self);
+        let mut stats = driver.stats(self);
+        let at_work = driver.at_work();
         self.unlock(driver);
+        self.note_stopped(at_work, &mut stats);
         stats
     }
 }

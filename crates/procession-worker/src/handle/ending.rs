@@ -123,18 +123,14 @@ impl Worker {
             .is_some_and(|flags: u64| flags & EXITING != 0)
     }
 
-    /// Whether somebody has stopped the process, by a signal or a debugger. False also where `/proc` does not say.
+    /// As [`is_stopped`] of the process, whose number is its own: it is not reaped.
     pub fn is_stopped(&self) -> bool {
-        self.stat(0)
-            .is_some_and(|state| state == "T" || state == "t")
+        is_stopped(self.pid())
     }
 
-    /// A field of the process's state as the kernel tells it, counted from the first after its name.
     fn stat(&self, field: usize) -> Option<String> {
         // The number is the worker's: it is not reaped.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.pid())).ok()?;
-        let (_, after_name) = stat.rsplit_once(')')?;
-        after_name.split_whitespace().nth(field).map(String::from)
+        stat(self.pid(), field)
     }
 
     /// Kills the worker and its process group.
@@ -143,6 +139,18 @@ impl Worker {
         let _ = self.child.kill_group();
         let _ = self.child.kill();
     }
+}
+
+/// Whether somebody has stopped the process of this number, by a signal or a debugger. False also where `/proc` does not say.
+pub fn is_stopped(pid: u32) -> bool {
+    stat(pid, 0).is_some_and(|state| state == "T" || state == "t")
+}
+
+/// A field of a process's state as the kernel tells it, counted from the first after its name.
+fn stat(pid: u32, field: usize) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(field).map(String::from)
 }
 
 /// Why a worker ended that had not said that it is ready, as far as its exit code tells.
