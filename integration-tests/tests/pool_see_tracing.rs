@@ -255,6 +255,51 @@ fn workers_and_the_pool_are_told_of() {
     });
 }
 
+/// PO22: what a drop cuts off is told once, with the pool's name and how much it was; nothing is told of any other end.
+#[test]
+fn dropping_a_pool_with_unfinished_work_is_told() {
+    const WHAT: &str = "pool dropped with unfinished work";
+    scene(|| {
+        let sleep = |_: u32| std::thread::sleep(Duration::from_secs(600));
+        for close in [false, true] {
+            let lines = listen("cut", || {
+                let pool = named("cut");
+                assert_eq!(pool.map(|n: u64| n, 0..10).unwrap().len(), 10);
+                let call = pool.apply_async(sleep, (1,));
+                let map = pool.call(sleep).chunk_size(2).map_async(0..11);
+                until("both run", || pool.stats().running == 2);
+                if close {
+                    pool.close();
+                }
+                drop(pool);
+                error_of(call.get(), TaskErrorKind::Terminated);
+                error_of(map.get(), TaskErrorKind::Terminated);
+            });
+            assert_eq!(
+                count(&lines, Level::WARN, &[WHAT, "items=12 "]),
+                1,
+                "{lines:#?}"
+            );
+            assert_eq!(count(&lines, Level::WARN, &[]), 1, "{lines:#?}");
+            assert_eq!(count(&lines, Level::INFO, &["pool terminated"]), 1);
+        }
+        let lines = listen("whole", || {
+            // Nothing is unfinished.
+            let pool = named("whole");
+            assert_eq!(pool.map(|n: u64| n, 0..10).unwrap().len(), 10);
+            drop(pool);
+            // That is what was asked for.
+            let pool = named("whole");
+            let open = pool.apply_async(sleep, (1,));
+            pool.terminate();
+            drop(pool);
+            error_of(open.get(), TaskErrorKind::Terminated);
+            finish(named("whole"));
+        });
+        assert_eq!(count(&lines, Level::WARN, &[]), 0, "{lines:#?}");
+    });
+}
+
 /// A subscriber may use the pool it is told of: no lock is held.
 #[test]
 fn subscriber_may_call_the_pool() {

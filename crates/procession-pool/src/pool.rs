@@ -347,12 +347,16 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn terminate(&self) {
+        self.terminate_as(Shared::terminate);
+    }
+
+    fn terminate_as(&self, terminate: fn(&Shared)) {
         self.phase.at.store(TERMINATED, Ordering::Release);
         if let Some(own) = &self.phase.own {
             own.account.close();
         }
         if let Some(shared) = self.ours() {
-            shared.terminate();
+            terminate(shared);
         }
     }
 
@@ -487,9 +491,12 @@ impl Pool {
 
 /// Terminates the pool unless it has ended; waits for the workers' ends and for callbacks, five seconds at most. In a
 /// [`Waker`](std::task::Waker) that the pool wakes it does not wait; what is left ends by itself.
+///
+/// Items that this cuts off, of a pool that was closed too, are `Terminated`. With the feature `tracing` an event says so, of
+/// level WARN and target `procession`: `pool dropped with unfinished work`, with the fields `pool` and `items`.
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.terminate();
+        self.terminate_as(Shared::terminate_dropped);
         let Some(shared) = self.ours().cloned() else {
             return;
         };

@@ -18,9 +18,19 @@ impl Shared {
     }
 
     pub(crate) fn terminate(&self) {
+        self.terminate_and(|_| {});
+    }
+
+    /// As `terminate`, by the drop of the pool: what that cuts off nobody may have meant to.
+    pub(crate) fn terminate_dropped(&self) {
+        self.terminate_and(Driver::trace_drop);
+    }
+
+    fn terminate_and(&self, note: impl FnOnce(&mut Driver)) {
         let mut driver = self.lock();
         // Results that are there stand.
         driver.collect_all(true, now_ns());
+        note(&mut driver);
         let Driver { core, parts, .. } = &mut *driver;
         core.terminate(now_ns(), parts);
         parts.call_loop = true;

@@ -43,5 +43,7 @@ impl Parts {
 
 impl Driver {
     #[inline(always)]
+    pub(crate) fn trace_drop(&mut self) {}
+    #[inline(always)]
     pub(crate) fn trace_state(&mut self) {}
 }

@@ -40,6 +40,7 @@ enum Note {
     Born(Slot, u32),
     Died(Slot, Box<WorkerDeath>, bool),
     State(PoolState, Option<String>),
+    CutOff(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +176,16 @@ impl Parts {
 }
 
 impl Driver {
+    /// The pool is dropped; what has no outcome is cut off.
+    pub(crate) fn trace_drop(&mut self) {
+        if wanted(LevelFilter::WARN) {
+            let items = self.core.stats().items_open();
+            if items > 0 {
+                self.parts.trace.notes.push(Note::CutOff(items));
+            }
+        }
+    }
+
     /// What the pool accepts and aims at, if that is not what it was.
     #[inline]
     pub(crate) fn trace_state(&mut self) {
@@ -244,6 +255,9 @@ impl Note {
             Note::State(PoolState::Broken, why) => {
                 let why = why.unwrap_or_default();
                 error!(target: "procession", pool, why, "pool broken");
+            }
+            Note::CutOff(items) => {
+                warn!(target: "procession", parent: None, pool, items, "pool dropped with unfinished work");
             }
             // Those of tasks.
             Note::Submitted(..)
