@@ -1,8 +1,10 @@
 //! Bytes that do not become values, on either side: the one call's error, and it says which side and why.
 
-use procession::TaskErrorKind;
+use std::sync::{Arc, Mutex};
+
+use procession::{Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
-    assert_usable, die_by, error_of, finish, own_pid, scene, warm,
+    LONG, assert_usable, die_by, error_of, finish, own_pid, scene, until, warm,
 };
 use rustix::process::Signal;
 use serde::de::Error as _;
@@ -252,5 +254,70 @@ fn a_result_that_cannot_be_decoded_is_that_handle_s_error() {
             );
         }
         finish(pool);
+    });
+}
+
+/// A value whose reading fails, or uses the pool whose result it is.
+struct Odd;
+
+static ASKED: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+
+impl<'de> Deserialize<'de> for Odd {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Odd, D::Error> {
+        let pool = ASKED.lock().unwrap().clone();
+        match (u32::deserialize(from)?, pool) {
+            (_, Some(pool)) => {
+                // A second one ends and leaves its result while this one is read.
+                pool.close();
+                assert!(pool.join_timeout(LONG).unwrap(), "the pool goes on");
+                assert_eq!(pool.exit_results::<u32>().len(), 2);
+                Ok(Odd)
+            }
+            (_, None) => panic!("it cannot be read, as the test wants"),
+        }
+    }
+}
+
+impl Serialize for Odd {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        own_pid().serialize(to)
+    }
+}
+
+/// WL15, CR01: a result whose `Deserialize` panics is an error value, and the next is read.
+#[test]
+fn a_result_whose_reading_panics_is_an_error_among_the_results() {
+    scene(|| {
+        let pool = Pool::builder().workers(2).exit_hook(|| Odd, ());
+        let pool = pool.build().unwrap();
+        assert_usable(&pool);
+        pool.close();
+        pool.join().unwrap();
+        for _ in 0..2 {
+            let results = pool.exit_results::<Odd>();
+            assert_eq!(results.len(), 2);
+            for result in results {
+                let error = error_of(result.map(drop), TaskErrorKind::DecodeResult);
+                let text = error.to_string();
+                assert!(text.contains("`Deserialize` panicked"), "{text}");
+            }
+        }
+    });
+}
+
+/// WL15: what reads a result may use the pool, which has results to leave meanwhile.
+#[test]
+fn results_are_read_with_no_lock_held() {
+    scene(|| {
+        let pool = Pool::builder().workers(2).exit_hook(|| Odd, ());
+        let pool = Arc::new(pool.build().unwrap());
+        assert_usable(&pool);
+        pool.resize(1).unwrap();
+        until("one has ended", || pool.exit_results::<u32>().len() == 1);
+        *ASKED.lock().unwrap() = Some(Arc::clone(&pool));
+        let results = pool.exit_results::<Odd>();
+        *ASKED.lock().unwrap() = None;
+        assert_eq!(results.len(), 1);
+        assert!(results[0].is_ok());
     });
 }

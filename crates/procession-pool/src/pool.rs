@@ -1,10 +1,11 @@
-//! The pool itself: its verbs, its shutdown, and nothing of how work moves.
+//! The pool itself: its verbs, and nothing of how work moves.
+
+mod end;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use procession_task::codec::Limits;
 use procession_task::task::Task;
@@ -19,9 +20,6 @@ use crate::exits::Exits;
 use crate::here::OwnWorker;
 use crate::result::AsyncResult;
 use crate::retry::RetryOptions;
-
-/// Longest time dropping a pool may take; a worker that even SIGKILL does not end by then is left to the kernel.
-const DROP_BOUND: Duration = Duration::from_secs(5);
 
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
@@ -360,95 +358,6 @@ impl Pool {
         }
     }
 
-    /// Waits until every task is resolved, every worker has ended and was reaped, and every
-    /// [callback](Call::on_complete) has returned. Repeatable.
-    ///
-    /// # Errors
-    /// When neither [`Pool::close`] nor [`Pool::terminate`] was called. On this pool's own callback thread and in a
-    /// [`Waker`](std::task::Waker) that the pool wakes: it would wait for ever ([`Error::is_would_deadlock`]). And in a copy of
-    /// this process made by `fork`, which has no workers.
-    ///
-    /// ```
-    /// # procession_worker::init();
-    /// let pool = procession_pool::Pool::new(1)?;
-    /// assert!(pool.join().unwrap_err().is_closed(), "it is open");
-    /// pool.close();
-    /// pool.join()?;
-    /// pool.join()?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn join(&self) -> Result<(), Error> {
-        self.join_deadline(None).map(|_| ())
-    }
-
-    /// As [`Pool::join`] for at most `timeout`; false when it is not over then, and nothing has changed.
-    ///
-    /// # Errors
-    /// As [`Pool::join`].
-    pub fn join_timeout(&self, timeout: Duration) -> Result<bool, Error> {
-        // A time-out beyond the clock is none.
-        self.join_deadline(Instant::now().checked_add(timeout))
-    }
-
-    fn join_deadline(&self, deadline: Option<Instant>) -> Result<bool, Error> {
-        if self.phase.is_open() {
-            return Err(Error::closed(
-                "cannot join a pool that is neither closed nor terminated: call close or terminate first",
-            ));
-        }
-        let Some(shared) = &self.shared else {
-            return Ok(true);
-        };
-        if !shared.is_ours() {
-            return Err(Error::forked(shared.owner()));
-        }
-        if shared.callbacks.is_here() {
-            return Err(Error::would_deadlock(
-                "cannot join a pool from its own callback: it would wait for itself",
-            ));
-        }
-        if shared.needs_this_thread() {
-            return Err(Error::would_deadlock(
-                "cannot join a pool from a waker that it wakes: it would wait for itself",
-            ));
-        }
-        Ok(self.await_workers(shared, deadline) && shared.callbacks.finish(deadline))
-    }
-
-    /// Waits until every worker has ended; false when the deadline came first.
-    fn await_workers(&self, shared: &Shared, deadline: Option<Instant>) -> bool {
-        let mut ended = shared.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*ended {
-            ended = match deadline {
-                None => shared
-                    .ended_changed
-                    .wait(ended)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(at) => {
-                    let left = at.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    shared
-                        .ended_changed
-                        .wait_timeout(ended, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
-        }
-        drop(ended);
-        if let Some(thread) = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
-            let _ = thread.join();
-        }
-        true
-    }
-
     /// Process ids of the workers that serve, in the order of their indexes; empty for an inline pool, after the end, and in
     /// a copy of this process made by `fork`. A worker that is being replaced, or has not been started, is missing; one that
     /// finishes its last call while its index is another's by now is not listed.
@@ -486,26 +395,5 @@ impl Pool {
     /// The shared state, unless this is an inline pool or a copy made by `fork`.
     pub(crate) fn ours(&self) -> Option<&Arc<Shared>> {
         self.shared.as_ref().filter(|shared| shared.is_ours())
-    }
-}
-
-/// Terminates the pool unless it has ended; waits for the workers' ends and for callbacks, five seconds at most. In a
-/// [`Waker`](std::task::Waker) that the pool wakes it does not wait; what is left ends by itself.
-///
-/// Items that this cuts off, of a pool that was closed too, are `Terminated`. With the feature `tracing` an event says so, of
-/// level WARN and target `procession`: `pool dropped with unfinished work`, with the fields `pool` and `items`.
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.terminate_as(Shared::terminate_dropped);
-        let Some(shared) = self.ours().cloned() else {
-            return;
-        };
-        let deadline = Instant::now() + DROP_BOUND;
-        // A callback that drops its pool is the last one that can wait for callbacks.
-        let _ = !shared.needs_this_thread()
-            && self.await_workers(&shared, Some(deadline))
-            && !shared.callbacks.is_here()
-            && shared.callbacks.finish(Some(deadline));
-        shared.callbacks.let_go();
     }
 }
