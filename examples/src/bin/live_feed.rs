@@ -31,7 +31,7 @@ fn search((archive, word): (u64, String)) -> String {
 /// Sends server-sent events: `data: …` is one; a line that begins with a colon is none, and serves as a sign of life.
 fn serve<I>(pool: &Pool, archives: I, word: &str, mut reader: UnixStream) -> io::Result<()>
 where
-    I: Iterator<Item = u64>,
+    I: Iterator<Item = u64> + Send,
 {
     let searches = archives.map(|archive| (archive, word.to_string()));
     let call = pool.call(search).timeout(Duration::from_millis(500));
