@@ -1,7 +1,7 @@
 //! Benchmarks of procession: what the criterion benches and the `peers` binary share. Must hold no scheduling of its own.
 //!
 //! - `cargo bench -p procession-benches`: one criterion file per family, rayon as the bound that threads set.
-//! - `cargo run --release -p procession-benches --bin peers -- --quick`: the same work on other systems, side by side.
+//! - `cargo build --release -p procession-benches --bins && target/release/peers --quick`: the same work on other systems, side by side.
 //!
 //! A *work* is something to measure, a *side* is a system that does it. Every side lives in a process of its own, a
 //! *lane*, and answers requests one at a time, so that no side's threads or heap disturb another's and a side that

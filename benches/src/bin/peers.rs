@@ -1,7 +1,6 @@
 //! The same work on other systems, side by side: `peers --help`. Must stay the only place that knows the command line.
 //!
-//! The binary is also every Rust lane (`--lane`), the worker of the ipc-channel loop (`--ipc-worker`) and the child of the
-//! `Command` bound (`--nothing`, `--hold`): one image for all.
+//! Each side is a program of its own beside it (`lane-ours`, …), which links no other side: what starts is the image.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,30 +27,8 @@ The same work on procession and on other systems, in alternating rounds, as rati
 ";
 
 fn main() -> ExitCode {
-    procession::init();
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = match args
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        ["--lane", side] => sides::serve(side),
-        ["--ipc-worker", name] => sides::ipc_worker(name),
-        ["--nothing"] => Ok(()),
-        ["--hold", directory] => {
-            tasks::hold(directory.to_string());
-            Ok(())
-        }
-        _ => compare(&args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(why) => {
-            eprintln!("peers: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    sides::ended("peers", compare(&args))
 }
 
 /// What the command line asks for beyond the run itself.

@@ -35,19 +35,33 @@ impl Images {
                 command.arg("-B").arg(scripts().join(script));
                 command
             }
-            (None, Some(before)) if side.id == BEFORE => {
-                let mut command = Command::new(before);
-                command.args(["--lane", "ours"]);
-                command
-            }
+            (None, Some(before)) if side.id == BEFORE => match lane_beside(before, "ours") {
+                Ok(lane) => Command::new(lane),
+                // A build from when one program was all lanes.
+                Err(_) => {
+                    let mut command = Command::new(before);
+                    command.args(["--lane", "ours"]);
+                    command
+                }
+            },
             (None, _) => {
                 let own = std::env::current_exe().map_err(|error| error.to_string())?;
-                let mut command = Command::new(own);
-                command.args(["--lane", side.id]);
-                command
+                Command::new(lane_beside(&own, side.id)?)
             }
         })
     }
+}
+
+/// The program of a side, which is built together with `peers`.
+fn lane_beside(peers: &Path, side: &str) -> Result<PathBuf, String> {
+    let lane = peers.with_file_name(format!("lane-{side}"));
+    if lane.exists() {
+        return Ok(lane);
+    }
+    Err(format!(
+        "{} is not there: build all programs by `cargo build --release -p procession-benches --bins`",
+        lane.display()
+    ))
 }
 
 /// A side that is ready for requests.

@@ -41,7 +41,7 @@ type Greeting = (
 
 /// Pools by their number of workers.
 #[derive(Debug, Default)]
-pub(super) struct Ipc {
+pub struct Ipc {
     pools: HashMap<usize, Pool>,
 }
 

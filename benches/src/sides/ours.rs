@@ -12,7 +12,7 @@ use crate::{machine, tasks};
 
 /// Pools by their number of workers.
 #[derive(Debug, Default)]
-pub(super) struct Ours {
+pub struct Ours {
     pools: HashMap<usize, Pool>,
 }
 

@@ -12,7 +12,7 @@ use crate::tasks;
 
 /// Thread pools by their number of threads.
 #[derive(Debug, Default)]
-pub(super) struct Rayon {
+pub struct Rayon {
     pools: HashMap<usize, ThreadPool>,
 }
 

@@ -1,11 +1,11 @@
-//! A lane's loop inside of the `peers` binary: a request a line in, a reply a line out. Must measure nothing itself.
+//! A lane's loop: a request a line in, a reply a line out. Must measure nothing itself.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io::{BufRead, Write};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use super::{ipc, ours, rayon, standard};
 use crate::protocol::{Hello, Reply, Request};
 use crate::stats;
 
@@ -15,21 +15,23 @@ pub trait Side {
     fn measure(&mut self, request: &Request) -> Result<Reply, String>;
 }
 
-/// Answers requests for the side `id` until stdin ends.
-pub fn serve(id: &str) -> Result<(), String> {
-    let mut side: Box<dyn Side> = match id {
-        "ours" => Box::new(ours::Ours::default()),
-        "rayon" => Box::new(rayon::Rayon::default()),
-        "ipc" => Box::new(ipc::Ipc::default()),
-        "std" => Box::new(standard::Standard),
-        other => {
-            return say(&Hello {
-                name: other.to_string(),
-                absent: Some("not built in".to_string()),
-                ..Hello::default()
-            });
+/// Answers requests for the side `id` until stdin ends: all that the program of a lane does.
+pub fn lane(id: &str, side: impl Side) -> ExitCode {
+    ended(id, serve(id, side))
+}
+
+/// The end of a lane's program, or of a child of one.
+pub fn ended(id: &str, done: Result<(), String>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{id}: {why}");
+            ExitCode::FAILURE
         }
-    };
+    }
+}
+
+fn serve(id: &str, mut side: impl Side) -> Result<(), String> {
     say(&Hello {
         name: id.to_string(),
         ..Hello::default()

@@ -9,7 +9,7 @@ use crate::runner::pipes::Pipes;
 
 /// The bounds.
 #[derive(Debug)]
-pub(super) struct Standard;
+pub struct Standard;
 
 impl Side for Standard {
     fn measure(&mut self, request: &Request) -> Result<Reply, String> {

@@ -55,7 +55,7 @@ use bells::Flush;
 use burst::BurstClock;
 use listeners::Listeners;
 pub(crate) use listeners::Note;
-use parts::{JobData, Mentioning, Parts, Payload, Segment};
+use parts::{JobData, Mentioning, Parts, Payload, Segment, Spent};
 pub(crate) use patience::Patience;
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
@@ -314,7 +314,7 @@ impl Shared {
     }
 
     /// Adds items to a map, which have to begin by `start_by`; `last` closes it. Nothing is left to be closed when it is
-    /// over.
+    /// over. Gives memory of earlier items for later ones.
     pub(crate) fn extend(
         &self,
         job: JobId,
@@ -322,12 +322,14 @@ impl Shared {
         items: u32,
         last: bool,
         start_by: u64,
-    ) -> More {
+    ) -> (More, Option<Spent>) {
         let mut driver = self.lock_with_room(Load::More(job, items), start_by);
         let now = now_ns();
-        if items > 0 {
-            driver.parts.append(job, segment);
-        }
+        let spent = if items > 0 {
+            driver.parts.append(job, segment)
+        } else {
+            None
+        };
         let Driver { core, parts, .. } = &mut *driver;
         let taken = core.extend(job, items, last, start_by, now, parts);
         driver.collect_all(false, now);
@@ -337,7 +339,7 @@ impl Shared {
             false => More::Over,
         };
         self.unlock(driver);
-        more
+        (more, spent)
     }
 }
 

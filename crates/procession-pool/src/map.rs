@@ -12,7 +12,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::cell::Arrived;
-use crate::driver::parts::Segment;
+use crate::driver::parts::{Segment, Spent};
 use crate::portion::{ItemReader, Portion, Stopped};
 use crate::result::{PANICKED, Source, failure_error, undecodable};
 
@@ -41,6 +41,8 @@ pub(crate) struct Encoder {
     /// How many items the portion is to hold, and any later one at most.
     most: u32,
     largest: u32,
+    /// How many bytes it is thought to take.
+    expected: usize,
     /// Items of the input that never became items of the job, with why.
     refused: Vec<(usize, TaskError)>,
 }
@@ -53,6 +55,7 @@ impl Encoder {
             taken: 0,
             most: FIRST_PORTION,
             largest: LARGEST_PORTION,
+            expected: 0,
             refused: Vec::new(),
         }
     }
@@ -90,12 +93,18 @@ impl Encoder {
 
     /// Takes what has been added since the last portion, and how many items that is.
     pub(crate) fn take(&mut self) -> (Segment, u32) {
-        let items = self.portion.items();
+        let (items, bytes) = (self.portion.items(), self.portion.bytes());
+        let grows = (self.most * 2).min(self.largest).div_ceil(self.most.max(1));
         self.most = (self.most * 2).min(self.largest);
-        let next = self.portion.like(self.most);
-        let segment = self.portion.take_segment(self.taken, next);
+        self.expected = (bytes + bytes / 8).saturating_mul(grows as usize);
+        let segment = self.portion.take_segment(self.taken, Portion::new());
         self.taken += items;
         (segment, items)
+    }
+
+    /// Sees to it that the next portion, if it is like the last, need not grow: in `spent` memory, if that is large enough.
+    pub(crate) fn make_ready(&mut self, spent: Option<Spent>) {
+        self.portion = Portion::with_room(self.most, self.expected, spent);
     }
 }
 

@@ -14,7 +14,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use crate::broadcast::{Encoding, Mentions};
 use crate::callbacks::drop_quietly;
 use crate::describe::Described;
-use crate::driver::parts::Segment;
+use crate::driver::parts::{Segment, Spent};
 
 /// A portion ends at this many bytes, whatever it holds.
 const PORTION_BYTES: usize = 256 * 1024;
@@ -37,14 +37,24 @@ impl Portion {
         }
     }
 
-    /// An empty one, with room for so many items like those of this one.
-    pub(crate) fn like(&self, items: u32) -> Portion {
-        let grows = (items as usize).div_ceil(self.items().max(1) as usize);
-        let bytes = (self.bytes.len() + self.bytes.len() / 8).saturating_mul(grows);
-        let mut starts = Vec::with_capacity(items as usize + 1);
+    /// An empty one, with room for so many items and bytes: in `spent` memory, if that is large enough.
+    pub(crate) fn with_room(items: u32, bytes: usize, spent: Option<Spent>) -> Portion {
+        let (items, bytes) = (items as usize + 1, bytes.min(PORTION_BYTES));
+        let large_enough = |spent: &Spent| {
+            spent.starts.capacity() >= items && spent.bytes.capacity() >= bytes
+        };
+        let Spent {
+            mut bytes,
+            mut starts,
+        } = spent.filter(large_enough).unwrap_or_else(|| Spent {
+            bytes: Vec::with_capacity(bytes),
+            starts: Vec::with_capacity(items),
+        });
+        bytes.clear();
+        starts.clear();
         starts.push(0);
         Portion {
-            bytes: Vec::with_capacity(bytes.min(PORTION_BYTES)),
+            bytes,
             starts,
             mentions: None,
         }
@@ -62,12 +72,7 @@ impl Portion {
     /// Takes the items for the workers, the first of them item `first` of the job, and leaves `next`.
     pub(crate) fn take_segment(&mut self, first: u32, next: Portion) -> Segment {
         let portion = std::mem::replace(self, next);
-        Segment {
-            first,
-            bytes: Arc::new(portion.bytes),
-            starts: portion.starts,
-            mentions: portion.mentions,
-        }
+        Segment::new(first, portion.bytes, portion.starts, portion.mentions)
     }
 }
 

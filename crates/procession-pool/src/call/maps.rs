@@ -316,7 +316,10 @@ impl Map {
         let Some((shared, job)) = &self.open else {
             return More::Over;
         };
-        let more = shared.extend(*job, segment, items, last, start_by(self.wait));
+        let (more, spent) = shared.extend(*job, segment, items, last, start_by(self.wait));
+        if !last {
+            self.encoder.make_ready(spent);
+        }
         if more == More::Over && items > 0 {
             self.cut_short = Some(shared.cut_short(self.source.name));
         }

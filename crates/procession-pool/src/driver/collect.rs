@@ -111,10 +111,11 @@ impl Driver {
                 fault = Some(how);
                 parts.answer = Some(answer);
             }
-            if let Some(data) = parts.known_job(job).filter(|_| fault.is_none()) {
+            if let Some(data) = parts.job(job).filter(|_| fault.is_none()) {
                 failures += errors;
                 let told = match data.payload {
                     Payload::Many(_) => {
+                        data.payload.answered(first, count);
                         let first = data.base.wrapping_add(first);
                         data.cell.add_run(first, count, frames)
                     }

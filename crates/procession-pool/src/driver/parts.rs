@@ -17,7 +17,7 @@ use super::Patience;
 use super::accounts::{Account, Ledger, Slowest};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
-pub(crate) use super::payload::{Mentioning, Payload, Segment};
+pub(crate) use super::payload::{Mentioning, Payload, Segment, Spent};
 use super::shares::provide;
 use super::story::{Story, ended};
 use super::trace::Trace;
@@ -167,14 +167,10 @@ impl Parts {
         known(&self.jobs, job)
     }
 
-    /// Adds items to a map.
-    pub(crate) fn append(&mut self, job: JobId, segment: Segment) {
+    /// Adds items to a map; gives the memory of some that are over, if there are any.
+    pub(crate) fn append(&mut self, job: JobId, segment: Segment) -> Option<Spent> {
         self.trace_extended(job, segment.items());
-        if let Some(data) = self.job(job)
-            && let Payload::Many(segments) = &mut data.payload
-        {
-            segments.push(segment);
-        }
+        self.job(job)?.payload.append(segment)
     }
 
     pub(crate) fn seat(&mut self, slot: Slot) -> Option<&mut Seat> {

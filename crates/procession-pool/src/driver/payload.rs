@@ -36,9 +36,45 @@ pub(crate) struct Mentioning {
     pub(crate) mentions: Mentions,
 }
 
+/// The memory of a [`Segment`], to be used again.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) starts: Vec<u32>,
+}
+
+impl Payload {
+    /// So many items of a map from `first` on have their outcome: they are not asked for again.
+    #[inline]
+    pub(super) fn answered(&mut self, first: u32, count: u32) {
+        if let Payload::Many(segments) = self {
+            let after = segments.partition_point(|s| s.first <= first);
+            if let Some(segment) = after.checked_sub(1).and_then(|at| segments.get_mut(at)) {
+                segment.answered(count);
+            }
+        }
+    }
+
+    /// Adds items to a map; gives the memory of some that are over, if there are any.
+    pub(super) fn append(&mut self, segment: Segment) -> Option<Spent> {
+        // The newest are the ones at work.
+        const LOOKED_AT: usize = 8;
+        let Payload::Many(segments) = self else {
+            return None;
+        };
+        let mut last = segments.iter_mut().rev().take(LOOKED_AT);
+        let spent = last.find_map(Segment::take_spent);
+        segments.push(segment);
+        spent
+    }
+}
+
 /// Items of a map that were added together.
 #[derive(Debug)]
 pub(crate) struct Segment {
+    /// How many items they are, and how many of them may still be asked for.
+    count: u32,
+    left: u32,
     pub(crate) first: u32,
     pub(crate) bytes: Arc<Vec<u8>>,
     /// Where each item starts in `bytes`, and last where the last one ends.
@@ -49,16 +85,44 @@ pub(crate) struct Segment {
 
 impl Segment {
     pub(crate) fn empty() -> Segment {
+        Segment::new(0, Vec::new(), vec![0], None)
+    }
+
+    pub(crate) fn new(
+        first: u32,
+        bytes: Vec<u8>,
+        starts: Vec<u32>,
+        mentions: Mentions,
+    ) -> Segment {
+        let count = (starts.len() as u32).saturating_sub(1);
         Segment {
-            first: 0,
-            bytes: Arc::default(),
-            starts: vec![0],
-            mentions: None,
+            count,
+            left: count,
+            first,
+            bytes: Arc::new(bytes),
+            starts,
+            mentions,
         }
     }
 
     pub(super) fn items(&self) -> u32 {
-        (self.starts.len() as u32).saturating_sub(1)
+        self.count
+    }
+
+    /// So many items more have their outcome.
+    #[inline]
+    fn answered(&mut self, count: u32) {
+        self.left = self.left.saturating_sub(count);
+    }
+
+    /// Takes the memory of items that all have their outcome.
+    fn take_spent(&mut self) -> Option<Spent> {
+        if self.left > 0 || self.starts.is_empty() {
+            return None;
+        }
+        let bytes = std::mem::take(Arc::get_mut(&mut self.bytes)?);
+        let starts = std::mem::take(&mut self.starts);
+        Some(Spent { bytes, starts })
     }
 
     /// Byte range of `count` items from item `first` (of this segment) on.
