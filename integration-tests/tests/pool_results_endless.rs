@@ -246,9 +246,9 @@ fn panic_of_the_input_reaches_the_caller() {
             }
             picky(n)
         };
+        let scratch = Scratch::new();
         for round in 0..3 {
-            let scratch = Scratch::new();
-            let gate = scratch.at("gate");
+            let gate = scratch.at(&format!("gate {round}"));
             let items = (7..).map(|n| (n, gate.clone()));
             let items = items.inspect(|(n, _)| assert!(*n < 100, "no more"));
             let caught = catch_unwind(AssertUnwindSafe(|| match round {

@@ -15,6 +15,8 @@ mod giving_up;
 mod life;
 mod listeners;
 mod logs;
+#[cfg(test)]
+mod long_map;
 pub(crate) mod main_loop;
 mod mending;
 mod output;
@@ -46,7 +48,7 @@ use procession_worker::watch::Watch;
 use crate::broadcast::Mentions;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
-use crate::core::{Chunk, Core, JobId, JobSpec, NEVER, Refused, Sticky, Terms};
+use crate::core::{Chunk, Core, Extended, JobId, JobSpec, NEVER, Refused, Sticky, Terms};
 use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
@@ -168,6 +170,8 @@ pub(crate) enum More {
     Decided,
     /// The map is over, and has none of these.
     Over,
+    /// The map has none of these, nor any others: there are too many.
+    TooMany,
 }
 
 impl Shared {
@@ -334,9 +338,10 @@ impl Shared {
         let taken = core.extend(job, items, last, start_by, now, parts);
         driver.collect_all(false, now);
         let more = match taken {
-            true if driver.core.takes_more(job) => More::Wanted,
-            true => More::Decided,
-            false => More::Over,
+            Extended::Taken if driver.core.takes_more(job) => More::Wanted,
+            Extended::Taken => More::Decided,
+            Extended::Over => More::Over,
+            Extended::TooMany => More::TooMany,
         };
         self.unlock(driver);
         (more, spent)

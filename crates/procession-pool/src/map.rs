@@ -98,7 +98,8 @@ impl Encoder {
         self.most = (self.most * 2).min(self.largest);
         self.expected = (bytes + bytes / 8).saturating_mul(grows as usize);
         let segment = self.portion.take_segment(self.taken, Portion::new());
-        self.taken += items;
+        // Beyond the last index nobody takes them.
+        self.taken = self.taken.wrapping_add(items);
         (segment, items)
     }
 
@@ -237,7 +238,7 @@ impl<R: DeserializeOwned> Collector<R> {
             }
             let value = results.next().flatten();
             let error = failed.next_if(|(at, _)| *at == job_item);
-            job_item += 1;
+            job_item = job_item.wrapping_add(1);
             each.push(match (value, error) {
                 (_, Some((_, e))) => Err(complete(e, item, source)),
                 (Some(value), None) => Ok(value),

@@ -192,7 +192,7 @@ impl Pool {
     /// # Errors
     /// The error of the lowest failed item among those seen; its [`TaskError::item`] is the index. Items that
     /// had not begun are cancelled then, and the pool stays usable. See [`Pool::try_map`] for every item's own
-    /// outcome.
+    /// outcome. A map has 4,294,967,295 items at most; the next one is `TooLarge`.
     ///
     /// # Panics
     /// When the iterator panics: items before it may have run, the pool stays usable.

@@ -264,6 +264,12 @@ impl<F: Copy> Call<'_, F> {
     }
 }
 
+/// The error of what no map can count.
+fn too_many(name: &'static str) -> TaskError {
+    let most = format!("a map has at most {} items", u32::MAX);
+    TaskError::new(TaskErrorKind::TooLarge, name).with_detail(most)
+}
+
 /// The handle of a map that was started, or was not.
 pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
     map: Result<Map, TaskError>,
@@ -317,15 +323,17 @@ impl Map {
             return More::Over;
         };
         let (more, spent) = shared.extend(*job, segment, items, last, start_by(self.wait));
-        if !last {
-            self.encoder.make_ready(spent);
+        match more {
+            More::Wanted | More::Decided if !last => {
+                self.encoder.make_ready(spent);
+                return more;
+            }
+            More::Wanted | More::Decided => {}
+            More::Over if items == 0 => {}
+            More::Over => self.cut_short = Some(shared.cut_short(self.source.name)),
+            More::TooMany => self.cut_short = Some(too_many(self.source.name)),
         }
-        if more == More::Over && items > 0 {
-            self.cut_short = Some(shared.cut_short(self.source.name));
-        }
-        if more == More::Over || last {
-            self.open = None;
-        }
+        self.open = None;
         more
     }
 

@@ -275,6 +275,13 @@ impl Jobs {
         self.slots.len() - self.free.len()
     }
 
+    /// Every job that takes items takes so many more.
+    #[cfg(test)]
+    pub(super) fn leave_room_for(&mut self, items: u32) {
+        let open = self.slots.iter_mut().filter(|job| job.live && job.open);
+        open.for_each(|job| job.total = u32::MAX - items);
+    }
+
     #[cfg(test)]
     pub(super) fn has_expired_only_live(&self) -> bool {
         self.expired.keys().all(|id| self.get(*id).is_some())

@@ -46,6 +46,7 @@ pub(crate) use retire::LifeConfig;
 pub(crate) use retry::{After, Asks, Fate, Fault, Retry, Verdict};
 pub(crate) use stats::CoreStats;
 pub(crate) use sticky::Sticky;
+pub(crate) use submit::Extended;
 pub(crate) use worker::{Slot, WorkerRef};
 
 /// A moment or a length of time on the monotonic clock, in nanoseconds.

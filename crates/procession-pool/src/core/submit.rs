@@ -2,7 +2,19 @@
 
 use super::alarm::NEVER;
 use super::job::{Job, Stop};
-use super::{Chunk, Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused, Sticky};
+use super::{Cancelled, Chunk, Core, Effects, JobId, JobSpec, Nanos, PoolState, Refused, Sticky};
+
+/// What became of items that were to be appended to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extended {
+    /// They are items of the job.
+    Taken,
+    /// The job is not there any more, or not open; nothing has changed.
+    Over,
+    /// With them it would have more than `u32::MAX` items. It has none of them and will have no others, which for a job that
+    /// stops on failure is one.
+    TooMany,
+}
 
 impl Core {
     /// The id the next accepted job will have. `submit` may call `send` and even `finished` with it before it returns,
@@ -75,8 +87,7 @@ impl Core {
     }
 
     /// Appends `more` items to an open job; `last`: no more will come. Accepted while closing too. They have to begin by
-    /// `start_by`, which is not before that of the items before them; [`NEVER`]: they wait as long as it takes. False: the job
-    /// is not there any more, or not open, or would have more than `u32::MAX` items; nothing was appended or resolved.
+    /// `start_by`, which is not before that of the items before them; [`NEVER`]: they wait as long as it takes.
     pub(crate) fn extend(
         &mut self,
         id: JobId,
@@ -85,12 +96,13 @@ impl Core {
         start_by: Nanos,
         now: Nanos,
         fx: &mut impl Effects,
-    ) -> bool {
+    ) -> Extended {
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.open) else {
-            return false;
+            return Extended::Over;
         };
         let Some(total) = job.total.checked_add(more) else {
-            return false;
+            self.end_too_long(id, now, fx);
+            return Extended::TooMany;
         };
         let first = job.total;
         job.total = total;
@@ -125,7 +137,28 @@ impl Core {
             self.pump(now, fx);
             self.steal(now, fx);
         }
-        true
+        Extended::Taken
+    }
+
+    /// For tests of that without as many items: every job that is open takes so many more.
+    #[cfg(test)]
+    pub(crate) fn leave_room_for(&mut self, items: u32) {
+        self.jobs.leave_room_for(items);
+    }
+
+    /// A job of more items than can be counted ends with those it has.
+    #[cold]
+    fn end_too_long(&mut self, id: JobId, now: Nanos, fx: &mut impl Effects) {
+        let Some(job) = self.jobs.get_mut(id) else {
+            return;
+        };
+        job.open = false;
+        if job.stop == Stop::OnFailure {
+            self.stop_job(id, Cancelled::StoppedByFailure, fx);
+        }
+        self.settle(id, fx);
+        self.pump(now, fx);
+        self.steal(now, fx);
     }
 
     /// Ends a job all of whose items are resolved and to which none will be added.

@@ -1,6 +1,6 @@
 //! Jobs that are empty, open, stopped or cancelled; every item must be resolved exactly once.
 
-use super::super::{Cancelled, Chunk, JobSpec, NEVER};
+use super::super::{Cancelled, Chunk, Extended, JobSpec, NEVER};
 use super::fake::Outcome::{self, Done, Failed};
 use super::scene::{Scene, US, call, map};
 
@@ -22,11 +22,9 @@ fn ids_of_finished_jobs_are_not_given_again() {
     let second = scene.submit(map(0));
     assert_eq!(first.slot(), second.slot());
     assert_ne!(first, second);
-    assert!(
-        !scene
-            .core
-            .extend(first, 1, true, NEVER, scene.now, &mut scene.fx)
-    );
+    let (now, fx) = (scene.now, &mut scene.fx);
+    let over = scene.core.extend(first, 1, true, NEVER, now, fx);
+    assert_eq!(over, Extended::Over);
     scene.end();
 }
 
@@ -74,33 +72,41 @@ fn open_job_that_ends_with_items_in_flight_finishes_with_them() {
         ..map(1)
     });
     scene.extend(job, 1, true);
-    assert!(
-        !scene
-            .core
-            .extend(job, 1, true, NEVER, scene.now, &mut scene.fx),
-        "it is not open any more"
-    );
+    let (now, fx) = (scene.now, &mut scene.fx);
+    let over = scene.core.extend(job, 1, true, NEVER, now, fx);
+    assert_eq!(over, Extended::Over, "it is not open any more");
     scene.run();
     assert_eq!(scene.fx.outcomes(job), [Done; 2]);
     scene.end();
 }
 
 #[test]
-fn more_items_than_indices_are_refused() {
-    let mut scene = Scene::ready(1);
-    let id = scene.submit(JobSpec {
-        open: true,
-        ..map(2)
-    });
-    assert!(
-        !scene
-            .core
-            .extend(id, u32::MAX - 1, false, NEVER, scene.now, &mut scene.fx)
-    );
-    scene.check();
-    scene.run();
-    scene.extend(id, 0, true);
-    scene.end();
+fn more_items_than_indexes_end_their_job() {
+    for stop_on_failure in [false, true] {
+        let mut scene = Scene::ready(1);
+        let id = scene.submit(JobSpec {
+            open: true,
+            stop_on_failure,
+            chunk: Chunk::Fixed(1),
+            ..map(3)
+        });
+        scene.begin(0);
+        let last = scene.submit(call());
+        scene.core.leave_room_for(7);
+        scene.fx.close_job(id);
+        let (now, fx) = (scene.now, &mut scene.fx);
+        let too_many = scene.core.extend(id, 8, false, NEVER, now, fx);
+        assert_eq!(too_many, Extended::TooMany);
+        scene.check();
+        let (now, fx) = (scene.now, &mut scene.fx);
+        let over = scene.core.extend(id, 1, false, NEVER, now, fx);
+        assert_eq!(over, Extended::Over);
+        scene.run();
+        let rest = if stop_on_failure { STOPPED } else { Done };
+        assert_eq!(scene.fx.outcomes(id), [Done, rest, rest]);
+        assert_eq!(scene.fx.outcomes(last), [Done]);
+        scene.end();
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
 use super::super::{
-    Chunk, Core, CoreConfig, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot, Sticky,
-    Terms, Verdict, WorkerRef,
+    Chunk, Core, CoreConfig, Extended, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot,
+    Sticky, Terms, Verdict, WorkerRef,
 };
 use super::fake::{Fake, Outcome};
 
@@ -137,7 +137,8 @@ impl Scene {
     pub(super) fn extend_quietly(&mut self, id: JobId, more: u32, last: bool, on_their_way: Nanos) {
         let (now, fx) = (self.now, &mut self.fx);
         let start_by = fx.announce_more(id, more, last, on_their_way);
-        assert!(self.core.extend(id, more, last, start_by, now, fx));
+        let taken = self.core.extend(id, more, last, start_by, now, fx);
+        assert_eq!(taken, Extended::Taken);
     }
 
     pub(super) fn cancel(&mut self, id: JobId) {

@@ -1,6 +1,8 @@
 //! What a virtual user does, by a seed; must not look into the core but through its calls.
 
-use super::super::{After, Asks, Chunk, JobSpec, NEVER, Nanos, PoolState, Retry, Sticky, Terms};
+use super::super::{
+    After, Asks, Chunk, Extended, JobSpec, NEVER, Nanos, PoolState, Retry, Sticky, Terms,
+};
 use super::scene::{MS, US};
 use super::virtual_pool::{Event, Sim};
 
@@ -200,14 +202,9 @@ impl Sim {
         if let Some(&job) = self.open.last() {
             let more = self.rng.below(20) as u32;
             if self.scene.fx.is_finished(job) {
-                assert!(!self.scene.core.extend(
-                    job,
-                    more,
-                    false,
-                    NEVER,
-                    self.scene.now,
-                    &mut self.scene.fx
-                ));
+                let (now, fx) = (self.scene.now, &mut self.scene.fx);
+                let over = self.scene.core.extend(job, more, false, NEVER, now, fx);
+                assert_eq!(over, Extended::Over);
                 self.open.pop();
             } else {
                 let on_their_way = self.on_their_way();
