@@ -1,7 +1,9 @@
 //! A bound on what waits: who blocks, who is told, who is let in. Nothing here measures speed.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use procession::{AsyncResult, Pool, TaskError, TaskErrorKind};
@@ -235,6 +237,38 @@ fn a_callback_submits_to_a_full_pool() {
         assert_eq!(told.recv_timeout(LONG).unwrap(), (210, true));
         second.get().unwrap();
         pool.close();
+        pool.join().unwrap();
+    });
+}
+
+/// FAULTS 83, 86: nor does a callback wait for room, which there would never be.
+#[test]
+fn a_callback_has_room_in_a_full_pool() {
+    scene(|| {
+        let pool = Arc::new(bounded(1, 1));
+        let scratch = Scratch::new();
+        let go = scratch.at("go");
+        let (tell, told) = mpsc::channel();
+        let inner = Arc::clone(&pool);
+        let first = pool.call(inc).on_complete(move |_: &Result<u32, _>| {
+            // All that can make room waits for this callback.
+            assert!(inner.try_apply_async(wait_for, (go.clone(),)).is_ok());
+            assert!(inner.try_apply_async(wait_for, (go.clone(),)).is_ok());
+            let waited = inner.wait_for_room(Duration::MAX);
+            let timed = inner.wait_for_room(Duration::ZERO);
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = pin!(inner.room()).poll(&mut context);
+            std::fs::write(go, "").unwrap();
+            inner.close();
+            let closed = inner.wait_for_room(Duration::MAX);
+            let polled_closed = pin!(inner.room()).poll(&mut context);
+            let all = (waited, timed, polled, closed, polled_closed);
+            tell.send(all).unwrap();
+        });
+        drop(first.apply_async((1,)));
+        let (yes, no) = (Poll::Ready(true), Poll::Ready(false));
+        let said = told.recv_timeout(LONG / 2);
+        assert_eq!(said, Ok((true, true, yes, false, no)));
         pool.join().unwrap();
     });
 }

@@ -113,7 +113,8 @@ impl Pool {
     /// Waits until a call handed in would not wait for room: fewer items wait than
     /// [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued) allows. Another thread may take the room first.
     ///
-    /// True at once without that limit and in an inline pool. False when `timeout` passes first, or when the pool takes
+    /// True at once without that limit, in an inline pool and on the thread of the [callbacks](Call::on_complete), where no
+    /// call waits for room. False when `timeout` passes first, or when the pool takes
     /// nothing more, which ends the wait: it was closed or terminated, is broken, or is a copy made by `fork`.
     ///
     /// ```

@@ -258,8 +258,8 @@ impl Shared {
             .map_err(NotTaken::Refused)
     }
 
-    /// Waits until a call could be handed in without waiting; false when the deadline came first, or the pool takes
-    /// nothing more.
+    /// Waits until a call could be handed in without waiting, which a callback always can; false when the deadline came
+    /// first, or the pool takes nothing more.
     pub(crate) fn wait_for_room(&self, deadline: Option<u64>) -> bool {
         let load = Load::Job(1);
         loop {
