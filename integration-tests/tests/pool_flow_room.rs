@@ -273,6 +273,53 @@ fn a_callback_has_room_in_a_full_pool() {
     });
 }
 
+/// What a refusal says, besides that it is one.
+#[test]
+fn a_refusal_says_why() {
+    scene(|| {
+        let pool = bounded(1, 1);
+        let scratch = Scratch::new();
+        let taken = filled(&pool, &scratch.at("go"), 1);
+        let full = pool.try_apply_async(inc, (1,)).unwrap_err();
+        assert!(full.kind().is_none() && full.error().is_none());
+        std::fs::write(scratch.at("go"), "").unwrap();
+        assert!(taken.into_iter().all(|handle| handle.get().is_ok()));
+        finish(pool);
+
+        let refusal_of = |pool: &Pool| {
+            let refused = pool.try_apply_async(inc, (1,)).unwrap_err();
+            let error = refused.error().expect("no lack of room").clone();
+            assert_eq!(refused.kind(), Some(error.kind()));
+            assert_eq!(refused.to_string(), error.to_string());
+            (error.kind(), error.to_string())
+        };
+        for workers in [0, 1] {
+            for terminates in [false, true] {
+                let pool = Pool::new(workers).unwrap();
+                if terminates {
+                    pool.terminate();
+                } else {
+                    pool.close();
+                }
+                let (kind, text) = refusal_of(&pool);
+                assert_eq!(kind, TaskErrorKind::Closed);
+                let said = text.contains("the pool was terminated");
+                assert_eq!(said, terminates, "{text}");
+                pool.join().unwrap();
+            }
+        }
+        let fails = || -> () { panic!("no worker becomes ready, as the test wants") };
+        let pool = Pool::builder().workers(1).initializer(fails, ()).build();
+        let pool = pool.unwrap();
+        error_of(pool.apply(inc, (1,)), TaskErrorKind::Broken);
+        let (kind, text) = refusal_of(&pool);
+        assert_eq!(kind, TaskErrorKind::Broken);
+        assert!(text.contains("as the test wants"), "{text}");
+        pool.terminate();
+        pool.join().unwrap();
+    });
+}
+
 /// D30: deaths make room like any other end.
 #[test]
 fn deaths_make_room() {

@@ -153,7 +153,7 @@ impl<'p, F: Copy> Call<'p, F> {
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
-                None => match admission.refused_inline(self.pool.is_open(), task) {
+                None => match admission.refused_inline(&self.pool.phase, task) {
                     Some(refused) => refused,
                     None => self.run_inline(task, &item, &mentions),
                 },

@@ -8,11 +8,11 @@ use procession_task::codec::Limits;
 use procession_task::descriptor::TaskRef;
 use procession_task::frame;
 use procession_task::state::{self, Maker};
-use procession_worker::{Error, TaskError, TaskErrorKind};
+use procession_worker::{Error, TaskError};
 
 use crate::cell::Raw;
 use crate::exits::Exits;
-use crate::pool::Phase;
+use crate::phase::Phase;
 use account::Account;
 
 /// The worker that each caller of an inline pool is: a thread that calls makes a state of its own.
@@ -64,7 +64,7 @@ pub(crate) fn run_here(
     limits: &Limits,
 ) -> Result<Raw, TaskError> {
     if !phase.is_open() {
-        return Err(TaskError::new(TaskErrorKind::Closed, task.name()));
+        return Err(phase.refusal(task.name()));
     }
     let own = phase.own.as_ref();
     let _here = own.map(|own| state::within(own.owner, own.maker.as_ref()));

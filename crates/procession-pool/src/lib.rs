@@ -177,6 +177,7 @@ mod not_yet;
 mod options;
 mod order;
 mod output;
+mod phase;
 mod pool;
 mod portion;
 mod progress;

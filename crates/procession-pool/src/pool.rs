@@ -3,7 +3,6 @@
 mod end;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -17,32 +16,9 @@ use crate::builder::{Defaults, PoolBuilder};
 use crate::call::Call;
 use crate::driver::Shared;
 use crate::exits::Exits;
-use crate::here::OwnWorker;
+use crate::phase::Phase;
 use crate::result::AsyncResult;
 use crate::retry::RetryOptions;
-
-const OPEN: u8 = 0;
-const CLOSED: u8 = 1;
-const TERMINATED: u8 = 2;
-
-/// How far a pool is in its life; what outlives the pool keeps a copy.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Phase {
-    at: Arc<AtomicU8>,
-    /// The worker that the caller of an inline pool is.
-    pub(crate) own: Option<Arc<OwnWorker>>,
-}
-
-impl Phase {
-    pub(crate) fn is_open(&self) -> bool {
-        self.at.load(Ordering::Acquire) == OPEN
-    }
-
-    /// What tells this pool from every other one, by its address, while somebody keeps it.
-    pub(crate) fn mark(&self) -> &Arc<AtomicU8> {
-        &self.at
-    }
-}
 
 /// Worker processes that run tasks.
 ///
@@ -315,11 +291,8 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) {
-        let closed =
-            self.phase
-                .at
-                .compare_exchange(OPEN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
-        if let (Some(own), Ok(_)) = (&self.phase.own, closed) {
+        let closed = self.phase.close();
+        if let Some(own) = self.phase.own.as_ref().filter(|_| closed) {
             own.leave(&self.exits, &self.limits());
             own.account.close();
         }
@@ -349,7 +322,7 @@ impl Pool {
     }
 
     fn terminate_as(&self, terminate: fn(&Shared)) {
-        self.phase.at.store(TERMINATED, Ordering::Release);
+        self.phase.terminate();
         if let Some(own) = &self.phase.own {
             own.account.close();
         }

@@ -17,7 +17,7 @@ use crate::driver::again::Again;
 use crate::here;
 use crate::here::account::Ended;
 use crate::options::nanos;
-use crate::pool::Phase;
+use crate::phase::Phase;
 
 /// What a user says about a failure.
 #[derive(Clone)]

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::core::JobId;
 use crate::driver::{NotTaken, Shared, Submission};
+use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Source, after};
 use crate::then::CallThen;
@@ -20,11 +21,12 @@ use crate::then::CallThen;
 ///
 /// ```
 /// # procession_worker::init();
-/// use procession_pool::Pool;
+/// use procession_pool::{Pool, TaskErrorKind};
 /// let pool = Pool::new(1)?;
 /// pool.close();
 /// let error = pool.try_apply_async(|s: String| s.len(), ("abc".to_string(),)).unwrap_err();
 /// assert!(error.is_closed());
+/// assert_eq!(error.kind(), Some(TaskErrorKind::Closed));
 /// assert_eq!(error.into_args().0, "abc");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -43,6 +45,18 @@ impl<Args> SubmitError<Args> {
     /// The pool takes nothing more: it was closed or terminated, is broken, or is a copy made by `fork`.
     pub fn is_closed(&self) -> bool {
         self.refusal.is_some()
+    }
+
+    /// The error that such a call would have as its outcome, had it been handed in without trying: of kind `Broken`, with the
+    /// reason, or of kind `Closed`, whose text says whether the pool was closed, terminated, or is a copy made by `fork`. `None`
+    /// when the pool is full.
+    pub fn error(&self) -> Option<&TaskError> {
+        self.refusal.as_ref()
+    }
+
+    /// The kind of that error; `None` when the pool is full.
+    pub fn kind(&self) -> Option<TaskErrorKind> {
+        self.refusal.as_ref().map(TaskError::kind)
     }
 
     /// The arguments as they were handed in.
@@ -227,8 +241,8 @@ impl Admission {
         Source::ready(Err(error), name)
     }
 
-    pub(crate) fn refused_inline(&mut self, open: bool, task: TaskRef) -> Option<Source> {
-        let closed = || TaskError::new(TaskErrorKind::Closed, task.name());
-        (!open).then(|| self.refused(closed(), task.name()))
+    pub(crate) fn refused_inline(&mut self, phase: &Phase, task: TaskRef) -> Option<Source> {
+        let name = task.name();
+        (!phase.is_open()).then(|| self.refused(phase.refusal(name), name))
     }
 }

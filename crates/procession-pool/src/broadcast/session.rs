@@ -162,7 +162,7 @@ impl Drop for Noting<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encoding {
     pub(crate) limits: Limits,
-    /// The address of the pool's [mark](crate::pool::Phase::mark); never 0.
+    /// The address of the pool's [mark](crate::phase::Phase::mark); never 0.
     pub(crate) pool: usize,
 }
 

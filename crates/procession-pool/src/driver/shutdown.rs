@@ -6,6 +6,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use super::{Driver, Shared};
 use crate::cell::Cell;
 use crate::core::{JobId, PoolState, Refused, Slot};
+use crate::phase::WAS_TERMINATED;
 use crate::stats::PoolStats;
 
 impl Shared {
@@ -84,9 +85,7 @@ impl Shared {
         let error = |kind| TaskError::new(kind, name);
         match refused {
             Refused::Closed => error(TaskErrorKind::Closed),
-            Refused::Terminated => {
-                error(TaskErrorKind::Closed).with_detail("the pool was terminated")
-            }
+            Refused::Terminated => error(TaskErrorKind::Closed).with_detail(WAS_TERMINATED),
             Refused::Broken => match &self.lock().parts.broken {
                 Some(cause) => error(TaskErrorKind::Broken).with_detail(cause.clone()),
                 None => error(TaskErrorKind::Broken),
