@@ -128,6 +128,9 @@ fn sizes_without_meaning_are_errors_that_say_the_bound() {
         let error = inline.resize(1).unwrap_err().to_string();
         assert!(error.contains("inline"), "{error}");
         assert!(inline.warm_up(Duration::ZERO).unwrap());
+        inline.close();
+        assert!(inline.warm_up(Duration::ZERO).is_err());
+        assert!(inline.warm_up_to(0, LONG).is_err());
         let error = Pool::builder().workers(2).min_workers(3).build();
         let error = error.unwrap_err().to_string();
         assert!(error.contains("more than its 2 workers"), "{error}");

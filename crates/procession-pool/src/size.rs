@@ -8,6 +8,8 @@ use crate::builder::MAX_WORKERS;
 use crate::driver::Shared;
 use crate::pool::Pool;
 
+const NOT_OPEN: &str = "it is not open any more";
+
 impl Pool {
     /// Changes the number of workers while the pool runs.
     ///
@@ -58,7 +60,7 @@ impl Pool {
         if shared.resize(u32::try_from(workers).unwrap_or(u32::MAX)) {
             Ok(())
         } else {
-            Err(cannot(&"it is not open any more"))
+            Err(cannot(&NOT_OPEN))
         }
     }
 
@@ -67,7 +69,7 @@ impl Pool {
     ///
     /// Calls do not have to wait for this: they go to workers that boot. It is for measurements, and for what is to be
     /// prompt from the first call on. A pool with [`idle_timeout`](crate::PoolBuilder::idle_timeout) may stop them again
-    /// later. In an inline pool there is nothing to wait for.
+    /// later. In an inline pool that is open there is nothing to wait for.
     ///
     /// # Errors
     /// When the pool is not open, or is broken, before or meanwhile; or is a forked copy. In a [`Waker`](std::task::Waker) that
@@ -106,7 +108,8 @@ impl Pool {
             Error::message(format!("cannot warm up a pool's workers: {why}"))
         };
         let Some(shared) = &self.shared else {
-            return Ok(true);
+            let open = self.is_open().then_some(true);
+            return open.ok_or_else(|| cannot(&NOT_OPEN));
         };
         self.check_open(shared).map_err(|why| cannot(&why))?;
         if shared.needs_this_thread() {
@@ -129,7 +132,7 @@ impl Pool {
         if self.is_open() {
             Ok(())
         } else {
-            Err(Error::message("it is not open any more"))
+            Err(Error::message(NOT_OPEN))
         }
     }
 }
