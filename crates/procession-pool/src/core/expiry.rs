@@ -33,10 +33,10 @@ impl Core {
         self.have_expired(id, end, end - first, fx);
     }
 
-    /// What has not begun by its time does not begin.
+    /// What has not begun by its time does not begin. Nobody is to look again for a job that is over.
     pub(super) fn expire(&mut self, now: Nanos, fx: &mut impl Effects) {
         while let Some(&Reverse((when, id, end))) = self.expiries.peek()
-            && when <= now
+            && (when <= now || self.jobs.get(id).is_none())
         {
             self.expiries.pop();
             self.have_expired(id, end, 0, fx);

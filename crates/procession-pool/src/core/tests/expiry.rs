@@ -230,6 +230,22 @@ fn portions_of_an_index_expire_each_at_its_own_time() {
     scene.end();
 }
 
+/// One look finds all that are over.
+#[test]
+fn deadlines_of_calls_that_are_over_are_no_reason_to_look() {
+    let mut scene = Scene::ready(1);
+    for _ in 0..20 {
+        let mut spec = call();
+        spec.terms.start_by = scene.now + WAIT;
+        scene.submit(spec);
+        scene.done(0, 1);
+        scene.advance(US);
+    }
+    scene.advance(WAIT - 20 * US);
+    assert_eq!(scene.core.next_timer(), None);
+    scene.end();
+}
+
 #[test]
 fn deadlines_of_a_long_map_cost_no_look_at_each_other() {
     let mut scene = Scene::ready(1);
