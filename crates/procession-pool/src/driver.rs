@@ -317,8 +317,8 @@ impl Shared {
         Ok((job, id))
     }
 
-    /// Adds items to a map, which have to begin by `start_by`; `last` closes it. Nothing is left to be closed when it is
-    /// over. Gives memory of earlier items for later ones.
+    /// Adds items to a map, which have to begin by `start_by`; `last` closes it. One that is over needs no closing. Gives
+    /// memory of earlier items for later ones.
     pub(crate) fn extend(
         &self,
         job: JobId,

@@ -26,7 +26,7 @@ use crate::stream::{Items, Stream};
 /// window is [`buffer_size`](crate::Call::buffer_size), or twice the number of workers times the size of a chunk, which
 /// adapts to the work: 1 at first and for long items. An input that blocks makes `next` block as long: where each item
 /// depends on the outcome before it, take a `buffer_size` of 1. So does a full pool, if it has a
-/// [limit](crate::PoolBuilder::max_queued), until there is room.
+/// [limit](crate::PoolBuilder::max_queued), until there is room or the [time](crate::Call::queue_deadline) of the items is over.
 ///
 /// # How an item can end
 /// Each item has its own outcome; a failing one stops nothing. Besides everything a [call](crate#how-a-call-can-end) may end

@@ -31,7 +31,7 @@ pub struct Progress {
     pub failed: u64,
     /// Items running now.
     pub running: u64,
-    /// Items that have not begun.
+    /// Items that have not begun, or wait to be tried again.
     pub queued: u64,
     /// All items: of a pool those it has accepted so far, of a map those read from its input so far.
     pub total: u64,
