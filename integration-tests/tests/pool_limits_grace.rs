@@ -112,6 +112,52 @@ fn task_that_ignores_sigterm_is_killed_when_the_grace_is_over() {
     });
 }
 
+/// Notes whether it was told by the flag when SIGTERM comes, or returns when it is.
+fn heed(directory: String) -> bool {
+    // SAFETY: the handler is async-signal-safe: it only stores to an atomic.
+    unsafe { libc::signal(libc::SIGTERM, hear as *const () as libc::sighandler_t) };
+    std::fs::write(format!("{directory}/runs"), "").unwrap();
+    while !HEARD.load(Ordering::SeqCst) {
+        if procession::worker::cancelled() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = procession::worker::cancelled();
+    std::fs::write(format!("{directory}/told-{told}"), "").unwrap();
+    std::process::exit(0);
+}
+
+/// CT20: the limit that a task may keep by itself is a cancel; the flag says nothing of the one it is ended at.
+#[test]
+fn task_is_told_of_a_cancel_and_not_of_a_time_limit() {
+    scene(|| {
+        let pool = Pool::builder().workers(1);
+        let pool = pool.cancel_grace(LONG).term_grace(LONG).build().unwrap();
+        assert_usable(&pool);
+        let pids = pool.worker_pids();
+        let notes = Scratch::new();
+        let soft = pool.apply_async(heed, (notes.text(),));
+        until("it runs", || notes.count() == 1);
+        let Err(soft) = soft.get_timeout(Duration::from_millis(50)) else {
+            panic!("it does not end by itself");
+        };
+        assert!(soft.cancel());
+        error_of(soft.get(), TaskErrorKind::Cancelled);
+        assert_usable(&pool);
+        assert_eq!(pool.worker_pids(), pids, "its worker was kept");
+
+        let notes = Scratch::new();
+        let hard = pool.call(heed).timeout(Duration::from_millis(50));
+        error_of(hard.apply((notes.text(),)), TaskErrorKind::TimedOut);
+        until("it has noted", || notes.count() == 2);
+        assert!(std::path::Path::new(&notes.at("told-false")).exists());
+        assert_usable(&pool);
+        assert_ne!(pool.worker_pids(), pids);
+        finish(pool);
+    });
+}
+
 /// CT13: beyond any clock.
 #[test]
 fn longest_grace_there_is_harms_nobody_who_ends_by_himself() {

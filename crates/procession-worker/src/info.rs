@@ -130,7 +130,7 @@ pub fn worker_index() -> Option<usize> {
 }
 
 /// True inside a task of a pool that its owner has cancelled: it may return early, with anything, and its worker is
-/// kept. False everywhere else, and for ever in a task that nobody cancels.
+/// kept. False everywhere else, and for ever in a task that nobody cancels: one that overruns its time limit is ended unasked.
 ///
 /// ```
 /// # procession_worker::init();
