@@ -40,9 +40,8 @@ impl Portion {
     /// An empty one, with room for so many items and bytes: in `spent` memory, if that is large enough.
     pub(crate) fn with_room(items: u32, bytes: usize, spent: Option<Spent>) -> Portion {
         let (items, bytes) = (items as usize + 1, bytes.min(PORTION_BYTES));
-        let large_enough = |spent: &Spent| {
-            spent.starts.capacity() >= items && spent.bytes.capacity() >= bytes
-        };
+        let large_enough =
+            |spent: &Spent| spent.starts.capacity() >= items && spent.bytes.capacity() >= bytes;
         let Spent {
             mut bytes,
             mut starts,

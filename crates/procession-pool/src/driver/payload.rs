@@ -88,12 +88,7 @@ impl Segment {
         Segment::new(0, Vec::new(), vec![0], None)
     }
 
-    pub(crate) fn new(
-        first: u32,
-        bytes: Vec<u8>,
-        starts: Vec<u32>,
-        mentions: Mentions,
-    ) -> Segment {
+    pub(crate) fn new(first: u32, bytes: Vec<u8>, starts: Vec<u32>, mentions: Mentions) -> Segment {
         let count = (starts.len() as u32).saturating_sub(1);
         Segment {
             count,
