@@ -258,7 +258,7 @@ fn a_callback_has_room_in_a_full_pool() {
             let timed = inner.wait_for_room(Duration::ZERO);
             let mut context = Context::from_waker(Waker::noop());
             let polled = pin!(inner.room()).poll(&mut context);
-            std::fs::write(go, "").unwrap();
+            std::fs::write(&go, "").unwrap();
             inner.close();
             let closed = inner.wait_for_room(Duration::MAX);
             let polled_closed = pin!(inner.room()).poll(&mut context);
