@@ -105,6 +105,83 @@ fn slowest_items_are_known_by_function_number_and_item() {
     });
 }
 
+/// HY05: with their arguments where those are described, of each verb, whatever became of the item, its worker and its handle.
+#[test]
+fn slowest_items_have_their_arguments_where_they_are_described() {
+    scene(|| {
+        let pool = warm(2);
+        let told = |pool: &Pool, ms: u64| {
+            let slowest = pool.stats().slowest;
+            let ran = Duration::from_millis(ms);
+            let mut of_time = slowest.iter().filter(|slow| slow.ran_for >= ran);
+            let slow = of_time.next_back().expect("such a slow one");
+            slow.args().map(String::from)
+        };
+        let call = pool.call(sleep).describe_args();
+        drop(call.apply_async((3000,)));
+        let map = call.chunk_size(4).map_async([0, 1, 2750, 0, 1]);
+        until("both are run", || {
+            let at = pool.stats().workers;
+            let mut at = at.iter().filter_map(|worker| worker.current.as_ref());
+            at.all(|task| matches!(task.args(), Some("(2750)" | "(3000)")))
+                && pool.stats().running == 2
+        });
+        map.get().unwrap();
+        until("both are done", || pool.stats().running == 0);
+        assert_eq!(told(&pool, 3000).as_deref(), Some("(3000)"));
+        assert_eq!(told(&pool, 2750).as_deref(), Some("(2750)"));
+
+        // What cannot be encoded is no item of the job.
+        let odd = |odd: Odd| sleep(odd.0);
+        let each = pool
+            .call(odd)
+            .describe_args()
+            .try_map([1, 0, 0, 2500, 2].map(Odd));
+        assert_eq!(each.iter().filter(|each| each.is_ok()).count(), 3);
+        assert_eq!(told(&pool, 2500).as_deref(), Some("(Odd(2500))"));
+
+        let input = (0..300u64).map(|n| if n == 271 { 2250 } else { 1 });
+        for outcome in pool.call(sleep).describe_args().imap(input) {
+            outcome.unwrap();
+        }
+        assert_eq!(told(&pool, 2250).as_deref(), Some("(2250)"));
+
+        // Ended with their workers, and after those of their workers that are gone.
+        let limited = pool.call(sleep).describe_args();
+        let limited = limited.timeout(Duration::from_millis(2000));
+        error_of(limited.apply((60_000,)), TaskErrorKind::TimedOut);
+        assert_eq!(told(&pool, 2000).as_deref(), Some("(60000)"));
+        let dies = |ms: u64| {
+            sleep(ms);
+            die_by(Signal::KILL);
+        };
+        let dead = pool.call(dies).describe_args().apply((1750,));
+        error_of(dead, TaskErrorKind::WorkerDied);
+        assert_eq!(told(&pool, 1750).as_deref(), Some("(1750)"));
+        pool.apply(sleep, (1600,)).unwrap();
+        assert_eq!(told(&pool, 1600), None, "it is not described");
+        pool.resize(1).unwrap();
+        until("one has gone", || pool.worker_pids().len() == 1);
+        for ms in [3000, 2750, 2500, 2250, 2000, 1750] {
+            assert!(told(&pool, ms).is_some(), "{ms}");
+        }
+        finish(pool);
+    });
+}
+
+/// A number of milliseconds; 0 cannot be encoded.
+#[derive(serde::Deserialize)]
+struct Odd(u64);
+
+impl serde::Serialize for Odd {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => Err(serde::ser::Error::custom("not to be encoded")),
+            ms => to.serialize_newtype_struct("Odd", &ms),
+        }
+    }
+}
+
 /// HY05: of a lazy map, whose portions are jobs of their own, the place in the input.
 #[test]
 fn slowest_item_of_a_stream_is_named_by_its_place_in_the_input() {

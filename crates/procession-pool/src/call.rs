@@ -150,6 +150,7 @@ impl<'p, F: Copy> Call<'p, F> {
         };
         let encoded = catch_unwind(AssertUnwindSafe(encode));
         let encoded = encoded.unwrap_or_else(|payload| Err(panicked(payload)));
+        let described = self.describe.of_call(args);
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
@@ -171,6 +172,7 @@ impl<'p, F: Copy> Call<'p, F> {
                         cell: Arc::new(Cell::pending()),
                         base: 0,
                         again: None,
+                        described: described.clone(),
                         waits,
                     };
                     self.hand_in(shared, submission, &mut item, admission)
@@ -180,7 +182,7 @@ impl<'p, F: Copy> Call<'p, F> {
         if item.capacity() <= KEEP_SPARE {
             SCRATCH.set(item);
         }
-        source.described = self.describe.of_call(args);
+        source.described = described;
         source
     }
 

@@ -1,4 +1,4 @@
-//! Arguments as text, for errors. It must never hold more of a value than [`MOST`] characters, whatever its size.
+//! Arguments as text, for errors and statistics. It must never hold more of a value than [`MOST`] characters, whatever its size.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +23,16 @@ pub(crate) enum Describe {
 /// The texts of a submission's items that are not known to have succeeded.
 #[derive(Debug, Default)]
 pub(crate) struct Described {
-    texts: Mutex<BTreeMap<u64, Text>>,
+    texts: Mutex<Texts>,
     /// How many more than one are to forget an item before its text goes.
     more_readers: u8,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    by_item: BTreeMap<u64, Text>,
+    /// Items that could not be encoded, in order: the pool does not count them.
+    left_out: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -41,6 +48,9 @@ impl<F: Copy> Call<'_, F> {
     /// control characters escaped. It stands in the error's own text and in [`TaskError::args`]. Arguments may be secret or
     /// private, and errors end in logs: that is why it is off by default. It costs a walk over the arguments of each call or
     /// item, and the text's memory until the outcome is known; a map keeps all of its texts to the end.
+    ///
+    /// In [`Pool::stats`](crate::Pool::stats) they are told of what runs ([`RunningTask::args`](crate::RunningTask::args)) and of
+    /// the slowest ([`SlowTask::args`](crate::SlowTask::args)), whose texts are kept for as long.
     ///
     /// The error that [`retry_if`](Call::retry_if) is shown has no arguments.
     ///
@@ -97,27 +107,41 @@ impl Described {
             text: text_of(args, MOST),
             more_readers: self.more_readers,
         };
-        self.lock().insert(item, text);
+        self.lock().by_item.insert(item, text);
     }
 
     /// A reader of this item is done with it.
     pub(crate) fn forget(&self, item: u64) {
-        let mut texts = self.lock();
-        match texts.get_mut(&item) {
+        let by_item = &mut self.lock().by_item;
+        match by_item.get_mut(&item) {
             Some(text) if text.more_readers > 0 => text.more_readers -= 1,
-            Some(_) | None => _ = texts.remove(&item),
+            Some(_) | None => _ = by_item.remove(&item),
         }
     }
 
     /// The error with the text of its item.
     pub(crate) fn tell(&self, item: u64, error: TaskError) -> TaskError {
-        match self.lock().get(&item) {
+        match self.lock().by_item.get(&item) {
             Some(Text { text, .. }) => error.with_args(text.clone()),
             None => error,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Text>> {
+    /// The item of a map is no item of its job.
+    pub(crate) fn leave_out(&self, item: u64) {
+        self.lock().left_out.push(item);
+    }
+
+    /// The text of an item as its job counts it.
+    pub(crate) fn of_accepted(&self, mut item: u64) -> Option<String> {
+        let texts = self.lock();
+        for out in &texts.left_out {
+            item += u64::from(*out <= item);
+        }
+        texts.by_item.get(&item).map(|text| text.text.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Texts> {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

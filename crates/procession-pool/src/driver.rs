@@ -27,6 +27,7 @@ mod room;
 mod seats;
 mod shares;
 mod shutdown;
+mod slow;
 mod starts;
 mod story;
 pub(crate) mod stream;
@@ -49,6 +50,7 @@ use crate::broadcast::Mentions;
 use crate::callbacks::Callbacks;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, Core, Extended, JobId, JobSpec, NEVER, Refused, Sticky, Terms};
+use crate::describe::Described;
 use crate::exits::Exits;
 use crate::histogram::Histogram;
 use crate::output::Delivery;
@@ -157,6 +159,8 @@ pub(crate) struct Submission {
     pub(crate) base: u32,
     /// See [`JobData::again`].
     pub(crate) again: Option<Box<Again>>,
+    /// See [`JobData::described`].
+    pub(crate) described: Option<Arc<Described>>,
     /// The submitting thread is about to wait for it.
     pub(crate) waits: bool,
 }
@@ -374,6 +378,7 @@ impl Driver {
                 cell: Arc::clone(&submission.cell),
                 base: submission.base,
                 again: submission.again.take(),
+                described: submission.described.take(),
             },
         );
         self.parts.trace_submitted(place, submission.spec.items);

@@ -75,6 +75,7 @@ impl Encoder {
             Stopped::Ended => Filled::Ended,
             Stopped::Refused(error) => {
                 let item = self.read().saturating_sub(1);
+                self.reader.leave_out(item as u64);
                 self.refused.push((item, error.with_item(item)));
                 Filled::Refused
             }

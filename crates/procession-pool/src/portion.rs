@@ -116,6 +116,13 @@ impl ItemReader {
         self.read
     }
 
+    /// An item that was refused is no item of the job.
+    pub(crate) fn leave_out(&self, item: u64) {
+        if let Some(described) = &self.described {
+            described.leave_out(item);
+        }
+    }
+
     /// Adds items to `portion` until it holds `most`, or is full otherwise, or one is refused, or the input ends.
     ///
     /// An item whose `Serialize` panics is refused. A panic of the input itself goes on; the portion then holds what came

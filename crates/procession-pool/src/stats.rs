@@ -1,5 +1,6 @@
 //! Counts, times and gauges of a pool, for people; nothing here influences the pool.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use procession_worker::TaskId;
@@ -245,6 +246,27 @@ pub struct RunningTask {
     pub item: usize,
     /// How long it has been at that item.
     pub running_for: Duration,
+    pub(crate) args: Option<Arc<str>>,
+}
+
+impl RunningTask {
+    /// The item's arguments, if its call has them [described](crate::Call::describe_args), as errors would tell them.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let sleep = pool.call(std::thread::sleep).describe_args();
+    /// let _endless = sleep.apply_async((Duration::from_secs(600),));
+    /// let at = loop {
+    ///     if let Some(task) = pool.stats().workers.remove(0).current { break task; }
+    /// };
+    /// assert_eq!(at.args(), Some("(Duration { secs: 600, nanos: 0 })"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn args(&self) -> Option<&str> {
+        self.args.as_deref()
+    }
 }
 
 /// One of the slowest items a pool has run.
@@ -262,4 +284,25 @@ pub struct SlowTask {
     pub ran_for: Duration,
     /// The index of the worker that ran it.
     pub worker: usize,
+    pub(crate) args: Option<Arc<str>>,
+}
+
+impl SlowTask {
+    /// The item's arguments, if its call has them [described](crate::Call::describe_args), as errors would tell them: cut to
+    /// 200 characters.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::new(2)?;
+    /// let nap = |ms: u64| std::thread::sleep(Duration::from_millis(ms));
+    /// pool.call(nap).describe_args().map([1, 200, 2])?;
+    /// assert_eq!(pool.stats().slowest[0].args(), Some("(200)"));
+    /// pool.apply(nap, (400,))?;
+    /// assert_eq!(pool.stats().slowest[0].args(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn args(&self) -> Option<&str> {
+        self.args.as_deref()
+    }
 }

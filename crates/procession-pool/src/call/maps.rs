@@ -179,6 +179,7 @@ impl<F: Copy> Call<'_, F> {
             cell: cell.into(),
             base: 0,
             again: None,
+            described: described.clone(),
             // Not before the input has ended, which may take its time.
             waits: false,
         };

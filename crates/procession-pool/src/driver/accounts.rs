@@ -1,22 +1,16 @@
-//! What the pool remembers of its workers for statistics: their times, how long items ran, the slowest of them.
+//! What the pool remembers of its workers for statistics: their times, and how long items ran.
 //!
 //! Workers write these figures themselves, so each is brought into the bounds of what can be; it must never influence where
 //! work goes.
 
 use std::time::{Duration, Instant};
 
-use procession_worker::TaskId;
 use procession_worker::handle::{Worker, is_stopped, now_ns};
 
-use super::parts::{JobData, Parts, Seat};
+use super::parts::{Parts, Seat};
 use super::{Driver, Shared};
 use crate::core::{CoreStats, Slot};
-use crate::stats::{
-    PoolStats, RunningTask, SlowTask, Transport, WorkerState, WorkerStats, WorkerTimes,
-};
-
-/// How many of the slowest items are kept.
-const KEPT: usize = 10;
+use crate::stats::{PoolStats, RunningTask, Transport, WorkerState, WorkerStats, WorkerTimes};
 
 /// What is remembered of the worker in one place.
 #[derive(Debug, Default)]
@@ -62,44 +56,6 @@ impl Account {
     }
 }
 
-/// The slowest items of workers that have ended, and of those that were ended with their worker; the slowest first.
-#[derive(Debug, Default)]
-pub(crate) struct Slowest(Vec<SlowTask>);
-
-impl Slowest {
-    fn add(&mut self, task: SlowTask) {
-        let place = self.0.partition_point(|kept| kept.ran_for >= task.ran_for);
-        if place < KEPT {
-            self.0.truncate(KEPT - 1);
-            self.0.insert(place, task);
-        }
-    }
-
-    /// An item that was ended together with its worker.
-    pub(super) fn ended(&mut self, data: &JobData, item: u32, by: u32, ran_for: Duration) {
-        self.add(SlowTask {
-            name: data.task.name(),
-            id: data.id,
-            item: data.base.wrapping_add(item) as usize,
-            ran_for,
-            worker: by as usize,
-        });
-    }
-
-    /// Everything a worker has noted.
-    fn of_worker(&mut self, worker: &Worker, index: usize, name_of: impl Fn(i64) -> &'static str) {
-        for slow in worker.slowest() {
-            self.add(SlowTask {
-                name: name_of(slow.offset),
-                id: TaskId(slow.task),
-                item: slow.item as usize,
-                ran_for: Duration::from_nanos(slow.took),
-                worker: index,
-            });
-        }
-    }
-}
-
 impl Driver {
     /// Time and items of a worker since the last look, by its own account.
     #[inline]
@@ -116,24 +72,17 @@ impl Driver {
     /// A worker has ended and is about to be forgotten.
     pub(super) fn close_account(&mut self, slot: Slot, now: u64) {
         self.note_work(slot);
-        let Parts {
-            seats,
-            profiles,
-            slowest,
-            ledgers,
-            ..
-        } = &mut self.parts;
+        let Parts { seats, ledgers, .. } = &mut self.parts;
         let Some(seat) = seats.get_mut(slot.index()) else {
             return;
         };
         let Some(worker) = &seat.worker else { return };
         let times = seat.account.times(worker, seat.work_done, now);
-        let index = seat.index as usize;
-        if let Some(ledger) = ledgers.get_mut(index) {
+        if let Some(ledger) = ledgers.get_mut(seat.index as usize) {
             ledger.past.add(times);
         }
         seat.account.told_to_end = None;
-        slowest.of_worker(worker, index, |offset| name_of(profiles, offset));
+        self.parts.keep_slowest(slot);
     }
 
     /// Items that have ended so far: with a value, and without one.
@@ -182,24 +131,9 @@ impl Driver {
             shares_sent: self.parts.seats.iter().map(|seat| seat.shares_sent).sum(),
             waits: self.core.waits().clone(),
             runs: self.runs.clone(),
-            slowest: self.slowest(),
+            slowest: self.parts.slowest_of_all().into_tasks(),
             workers,
         }
-    }
-
-    fn slowest(&self) -> Vec<SlowTask> {
-        let Parts {
-            seats, profiles, ..
-        } = &self.parts;
-        let mut all = Slowest(self.parts.slowest.0.clone());
-        for seat in seats {
-            if let Some(worker) = &seat.worker {
-                all.of_worker(worker, seat.index as usize, |offset| {
-                    name_of(profiles, offset)
-                });
-            }
-        }
-        all.0
     }
 
     fn stats_of(&mut self, index: u32, shared: &Shared, now: u64) -> WorkerStats {
@@ -257,6 +191,7 @@ impl Driver {
             id: data.id,
             item: at.item as usize,
             running_for: Duration::from_nanos(now.saturating_sub(at.since)),
+            args: data.args_of(at.item),
         })
     }
 }
@@ -296,9 +231,4 @@ impl Seat {
         let worker = self.worker.as_mut().filter(|_| !self.ending);
         worker.is_some_and(|w| w.frames() > 0 && matches!(w.begun_frames(), Ok(1..)))
     }
-}
-
-/// The name of a function that was handed in; what a worker says is looked up, never believed.
-fn name_of(tasks: &super::parts::Tasks, offset: i64) -> &'static str {
-    tasks.get(&offset).map_or("?", |(_, name)| name)
 }

@@ -80,9 +80,9 @@ impl Driver {
                 used = inbox.len();
                 break;
             };
-            let watched = parts
-                .known_job(job)
-                .is_some_and(|data| data.again.is_some());
+            let data = parts.known_job(job);
+            let watched = data.is_some_and(|data| data.again.is_some());
+            let described = data.is_some_and(|data| data.described.is_some());
             let most = if watched { 1 } else { left };
             let (mut count, mut failed, mut errors) = (0, None, 0);
             let (mut last_ok, mut last_payload) = (true, &[][..]);
@@ -102,6 +102,9 @@ impl Driver {
             }
             let frames = inbox.get(used..replies.consumed()).unwrap_or_default();
             used = replies.consumed();
+            if described {
+                parts.describe_slow(slot, job, first, count);
+            }
             // A cancelled job is over: its late replies are nobody's.
             let mut fault = None;
             if watched

@@ -14,15 +14,17 @@ use procession_worker::handle::{Sent, Worker, now_ns};
 use procession_worker::{TaskError, TaskErrorKind, TaskId};
 
 use super::Patience;
-use super::accounts::{Account, Ledger, Slowest};
+use super::accounts::{Account, Ledger};
 use super::again::{Again, Answer};
 use super::exits::Leaving;
 pub(crate) use super::payload::{Mentioning, Payload, Segment, Spent};
 use super::shares::provide;
+use super::slow::{SlowArgs, Slowest};
 use super::story::{Story, ended};
 use super::trace::Trace;
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
+use crate::describe::Described;
 
 /// Buffers up to this capacity are kept for reuse, one for each pool and one for each thread that submits.
 pub(crate) const KEEP_SPARE: usize = 32 << 20;
@@ -40,6 +42,8 @@ pub(crate) struct JobData {
     pub(crate) base: u32,
     /// Present if items may be tried again.
     pub(crate) again: Option<Box<Again>>,
+    /// The arguments as text, if they are described.
+    pub(crate) described: Option<Arc<Described>>,
 }
 
 impl JobData {
@@ -91,6 +95,7 @@ pub(crate) struct Seat {
     /// Workers started here so far.
     pub(crate) starts: u32,
     pub(crate) account: Account,
+    pub(crate) slow_args: SlowArgs,
     /// Something has to be said on its control socket, which is full.
     pub(crate) wants_room: bool,
     /// Shared values sent to workers here so far.

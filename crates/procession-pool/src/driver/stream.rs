@@ -14,6 +14,7 @@ use super::room::{Load, NotTaken};
 use super::{Shared, Submission};
 use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
+use crate::describe::Described;
 use crate::each::Each;
 use crate::portion::Portion;
 use crate::retry::Retries;
@@ -34,6 +35,7 @@ pub(crate) struct Given<'a> {
     pub(crate) retries: Option<&'a Retries>,
     pub(crate) cell: &'a Arc<Cell>,
     pub(crate) each: Option<&'a Each>,
+    pub(crate) described: &'a Option<Arc<Described>>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
     /// Until when to wait for room.
@@ -78,6 +80,7 @@ impl Shared {
             cell: Arc::clone(given.cell),
             base: given.first,
             again,
+            described: given.described.clone(),
             waits: false,
         };
         driver

@@ -109,6 +109,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     retries: self.retries.as_ref(),
                     cell: &self.source.cell,
                     each: self.each.as_deref(),
+                    described: &self.source.described,
                     id: self.source.id,
                     by,
                 });
