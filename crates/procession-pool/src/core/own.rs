@@ -186,7 +186,7 @@ impl Core {
     fn own_or_common(&self, slot: usize) -> Option<(Source, Run)> {
         let row = self.workers.get(slot)?.row;
         let own = self.own_queue(slot);
-        let from = match (own.and_then(Queue::priority), self.queue.priority()) {
+        let from = match (own.and_then(Queue::highest), self.queue.highest()) {
             (None, _) => Source::Common,
             (Some(_), None) => Source::Own,
             (Some(own), Some(common)) => {

@@ -1,6 +1,7 @@
 //! Chunks that belong to an index: whatever happens, nobody else takes them while somebody serves there, and none is stranded.
 
-use super::super::{Core, JobId, JobSpec, LifeConfig, Slot, Sticky};
+use super::super::queue::TURN;
+use super::super::{Chunk, Core, JobId, JobSpec, LifeConfig, Slot, Sticky};
 use super::fake::Outcome::{self, Done, Lost};
 use super::scene::{MS, Scene, US, call, map};
 
@@ -170,6 +171,31 @@ fn higher_priority_goes_first_wherever_it_waits() {
         scene.done(0, count);
     }
     assert_eq!(order, [own_high, own_high, middle, own, own]);
+    scene.end();
+}
+
+/// It is the turn of something low of its own; what is for anyone does not go before what is higher of its own for that.
+#[test]
+fn turn_of_own_work_lets_nothing_else_by() {
+    let mut scene = Scene::ready(1);
+    let at = |priority, items| JobSpec {
+        priority,
+        chunk: Chunk::Fixed(1),
+        ..map(items)
+    };
+    scene.submit(call());
+    let high = scene.submit_chunks(at(5, 600), of(1, 1));
+    let low = scene.submit_chunks(at(1, 3), of(1, 1));
+    let middle = scene.submit(at(3, 600));
+    scene.done(0, 1);
+    let mut order = Vec::new();
+    for _ in 0..2 * TURN {
+        order.push(first_of(&scene, 0).expect("work").0);
+        scene.done(0, 1);
+    }
+    let count = |job| order.iter().filter(|other| **other == job).count();
+    assert_eq!((count(low), count(middle)), (1, 1), "a turn each");
+    assert_eq!(count(high), order.len() - 2);
     scene.end();
 }
 
