@@ -293,6 +293,7 @@ impl Core {
             count,
             item,
             begun: false,
+            in_turn: false,
             sent: now,
         });
         let taken = fx

@@ -85,16 +85,25 @@ impl Core {
         let Some((from, mut run)) = self.next_for(slot) else {
             return Offer::NoRoom;
         };
-        if !self.may_follow(slot, run.job, from) {
+        if !self.may_follow(slot, run.job) {
             return Offer::NoRoom;
         }
+        let in_turn = self.is_in_turn(slot, run.job);
         if let Some(sticky) = self.jobs.sticky(run.job) {
             run.count = run.count.min(sticky.rest_of_chunk(run.first));
         }
-        self.give(slot, run, now, fx, |core, taken| match from {
+        let offer = self.give(slot, run, now, fx, |core, taken| match from {
             Source::Common if core.own.items == 0 => core.queue.take_front(taken),
             Source::Common | Source::Own => core.take_from(from, slot, taken),
-        })
+        });
+        let worker = self.workers.get_mut(slot);
+        if in_turn
+            && offer == Offer::Sent
+            && let Some(newest) = worker.and_then(|worker| worker.frames.back_mut())
+        {
+            newest.in_turn = true;
+        }
+        offer
     }
 
     /// An offer to any worker, with or without frames; says whether it was given something.

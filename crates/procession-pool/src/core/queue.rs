@@ -78,7 +78,7 @@ impl Queue {
     }
 
     /// The front run goes before higher ones because it has waited long enough.
-    pub(super) fn is_out_of_turn(&self) -> bool {
+    fn is_out_of_turn(&self) -> bool {
         self.passed >= TURN
     }
 

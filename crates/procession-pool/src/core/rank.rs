@@ -4,7 +4,8 @@
 //! While jobs of one priority are live nothing here is looked at. With several:
 //!
 //! 1. A frame goes to a worker that has none, or behind frames of its own priority. What has its turn before higher ones
-//!    waits for a worker that has none.
+//!    waits for a worker that has none, and is not taken back from it for the sake of order: it would lose its turn, each
+//!    time, where workers are given what they have while they boot.
 //! 2. Before something is handed out, what waits in links at a lower priority than the highest in the queue comes back, and
 //!    if a READY worker is free, what waits at a higher one than that does.
 //! 3. So no worker begins an item while one of a higher priority waits, in the queue or in a link, but for turns, for what
@@ -12,7 +13,6 @@
 
 use std::collections::BTreeMap;
 
-use super::own::Source;
 use super::{Core, Effects, JobId};
 
 /// Frames in one worker while several priorities are live: more would have to be taken back too often.
@@ -59,7 +59,7 @@ impl Core {
     }
 
     /// Whether the order of priorities allows a frame of this job behind what the worker has.
-    pub(super) fn may_follow(&self, slot: usize, id: JobId, from: Source) -> bool {
+    pub(super) fn may_follow(&self, slot: usize, id: JobId) -> bool {
         let frames = self.workers.get(slot).map(|worker| &worker.frames);
         let Some((newest, count)) = frames.and_then(|all| Some((all.back()?, all.len()))) else {
             return true;
@@ -67,11 +67,20 @@ impl Core {
         if !self.jobs.differ() {
             return true;
         }
-        let has_its_turn = match from {
-            Source::Common => self.queue.is_out_of_turn(),
-            Source::Own => self.own_queue(slot).is_some_and(|own| own.is_out_of_turn()),
-        };
-        !has_its_turn && count < AHEAD && self.priority_of(newest.job) == self.priority_of(id)
+        let priority = self.priority_of(id);
+        let in_turn = self.highest_for(slot) > priority;
+        !in_turn && count < AHEAD && self.priority_of(newest.job) == priority
+    }
+
+    /// The highest priority of what waits and may be given to this worker.
+    fn highest_for(&self, slot: usize) -> Option<i32> {
+        let own = self.own_queue(slot).and_then(|own| own.highest());
+        self.queue.highest().max(own)
+    }
+
+    /// Whether something higher waits than this job, of which something is next for this worker: then it has its turn.
+    pub(super) fn is_in_turn(&self, slot: usize, id: JobId) -> bool {
+        self.jobs.differ() && self.highest_for(slot) > self.priority_of(id)
     }
 
     /// Takes back what waits in links and is not to begin next, by the second rule; false when there is no such thing.
@@ -88,13 +97,13 @@ impl Core {
                 continue;
             };
             // Those of one link are of one priority, by the first rule.
-            let newest = worker
-                .frames
-                .back()
-                .and_then(|frame| self.jobs.get(frame.job));
-            let Some(job) = newest else { continue };
-            let own = self.own_queue(slot).and_then(|own| own.highest());
-            let lower = common.max(own) > Some(job.priority);
+            let Some(newest) = worker.frames.back() else {
+                continue;
+            };
+            let Some(job) = self.jobs.get(newest.job) else {
+                continue;
+            };
+            let lower = self.highest_for(slot) > Some(job.priority) && !newest.in_turn;
             let wanted = free && common.is_some_and(|front| front < job.priority);
             let wanted = wanted && self.movable_work(slot).is_some();
             if lower || wanted {

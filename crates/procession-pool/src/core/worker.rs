@@ -71,6 +71,8 @@ pub(super) struct Frame {
     pub(super) item: u32,
     /// Some of its items were replied: it has begun whatever else is known.
     pub(super) begun: bool,
+    /// It goes before higher priorities, because it has waited long enough.
+    pub(super) in_turn: bool,
     pub(super) sent: Nanos,
 }
 

@@ -1,7 +1,7 @@
 //! Who goes first: priorities in the queue and on links; nothing starves, and nothing is handed out twice for them.
 
 use super::super::queue::TURN;
-use super::super::{Chunk, JobId, JobSpec, Slot, Terms};
+use super::super::{Chunk, JobId, JobSpec, LifeConfig, Slot, Sticky, Terms};
 use super::fake::Outcome::Done;
 use super::scene::{MS, Scene, US, call, map};
 
@@ -57,6 +57,42 @@ fn lower_one_has_its_turn_among_a_thousand_higher_ones() {
     assert_eq!(turn(low), Some(TURN as usize + 1));
     assert_eq!(turn(second), Some(2 * TURN as usize + 2));
     scene.end();
+}
+
+/// Where no worker lives long enough to be READY when it is given something.
+#[test]
+fn lower_one_has_its_turn_among_workers_that_boot() {
+    let life = LifeConfig {
+        quota: 1,
+        ..LifeConfig::default()
+    };
+    let lows: [fn(&mut Scene) -> JobId; 2] = [
+        |scene| scene.submit(at(-1, call())),
+        |scene| {
+            let (indexes, chunk, from) = (1, 1, 0);
+            let first = Sticky {
+                indexes,
+                chunk,
+                from,
+            };
+            scene.submit_chunks(at(-1, call()), first)
+        },
+    ];
+    for submit in lows {
+        let mut scene = Scene::living(1, life);
+        scene.submit(at(1, call()));
+        let low = submit(&mut scene);
+        let mut before = 0;
+        while !scene.fx.is_finished(low) {
+            scene.submit(at(1, call()));
+            let who = scene.start_next();
+            scene.done(who.slot.0, 1);
+            scene.die(who.slot.0);
+            before += 1;
+            assert!(before < 3 * TURN, "it starves");
+        }
+        scene.end();
+    }
 }
 
 /// Of several that are passed by, the one that waited longest has the turn; and it keeps it, whatever comes meanwhile.
