@@ -69,7 +69,10 @@ impl Core {
     #[cold]
     #[inline(never)]
     pub(super) fn refill_in_order(&mut self, slot: usize, now: Nanos, fx: &mut impl Effects) {
-        while self.has_work() && self.offer_in_order(slot, now, fx) == Offer::Sent {}
+        while self.has_work()
+            && !self.make_way(fx)
+            && self.offer_in_order(slot, now, fx) == Offer::Sent
+        {}
         self.pump(now, fx);
     }
 

@@ -255,6 +255,14 @@ impl Core {
         Some((frames.map(Frame::estimate).sum(), sent))
     }
 
+    /// Whether anything waits in this worker's link that may go to another one.
+    pub(super) fn has_movable_work(&self, slot: usize) -> bool {
+        let Some(worker) = self.workers.get(slot) else {
+            return false;
+        };
+        worker.waiting_frames().any(|frame| self.is_anyones(frame))
+    }
+
     fn is_anyones(&self, frame: &Frame) -> bool {
         let sticky = self.jobs.sticky(frame.job);
         sticky.is_none_or(|sticky| sticky.index_of(frame.first) >= self.size)

@@ -3,9 +3,10 @@
 //!
 //! While jobs of one priority are live nothing here is looked at. With several:
 //!
-//! 1. A frame goes to a worker that has none, or behind frames of its own priority. What has its turn before higher ones
-//!    waits for a worker that has none, and is not taken back from it for the sake of order: it would lose its turn, each
-//!    time, where workers are given what they have while they boot.
+//! 1. A frame goes to a worker that has none, or behind frames of its own priority, if nothing higher waits in a link that
+//!    may go elsewhere: whoever is free next is to have that. What has its turn before higher ones waits for a worker that
+//!    has none, and is not taken back from it for the sake of order: it would lose its turn, each time, where workers are
+//!    given what they have while they boot.
 //! 2. Before something is handed out, what waits in links at a lower priority than the highest in the queue comes back, and
 //!    if a READY worker is free, what waits at a higher one than that does.
 //! 3. So no worker begins an item while one of a higher priority waits, in the queue or in a link, but for turns, for what
@@ -68,8 +69,8 @@ impl Core {
             return true;
         }
         let priority = self.priority_of(id);
-        let in_turn = self.highest_for(slot) > priority;
-        !in_turn && count < AHEAD && self.priority_of(newest.job) == priority
+        let outranked = self.highest_for(slot).max(self.sent_ahead) > priority;
+        !outranked && count < AHEAD && self.priority_of(newest.job) == priority
     }
 
     /// The highest priority of what waits and may be given to this worker.
@@ -85,6 +86,7 @@ impl Core {
 
     /// Takes back what waits in links and is not to begin next, by the second rule; false when there is no such thing.
     pub(super) fn make_way(&mut self, fx: &mut impl Effects) -> bool {
+        self.sent_ahead = None;
         if self.waiting == 0 || !self.jobs.differ() {
             return false;
         }
@@ -103,15 +105,18 @@ impl Core {
             let Some(job) = self.jobs.get(newest.job) else {
                 continue;
             };
-            let lower = self.highest_for(slot) > Some(job.priority) && !newest.in_turn;
-            let wanted = free && common.is_some_and(|front| front < job.priority);
-            let wanted = wanted && self.movable_work(slot).is_some();
+            let priority = job.priority;
+            let lower = self.highest_for(slot) > Some(priority) && !newest.in_turn;
+            let wanted = free && common.is_some_and(|front| front < priority);
+            let wanted = wanted && self.has_movable_work(slot);
             if lower || wanted {
                 let before = worker.frames.len();
                 self.take_back(slot, fx, |_| true);
                 let left = self.workers.get(slot).map_or(0, |w| w.frames.len());
                 came_back |= left < before;
                 self.list_if_empty(slot);
+            } else if self.sent_ahead < Some(priority) && self.has_movable_work(slot) {
+                self.sent_ahead = Some(priority);
             }
         }
         came_back

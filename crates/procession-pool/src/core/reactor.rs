@@ -107,6 +107,8 @@ pub(crate) struct Core {
     pub(super) life: Life,
     /// Sum of `Worker::waiting`.
     pub(super) waiting: usize,
+    /// The highest priority of what waits in links and may go elsewhere, while priorities differ; as `make_way` left it.
+    pub(super) sent_ahead: Option<i32>,
     /// When waiting frames or an idle worker whose link took nothing are looked at again.
     pub(super) look_again: Option<Nanos>,
     /// Not after the earliest of what `alarm.rs` waits for.
@@ -170,6 +172,7 @@ impl Core {
             outgoing: Vec::new(),
             life: Life::new(config.life),
             waiting: 0,
+            sent_ahead: None,
             look_again: None,
             alarm: NEVER,
             cancel_grace: config.cancel_grace,

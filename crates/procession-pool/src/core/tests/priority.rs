@@ -162,6 +162,27 @@ fn higher_one_that_waits_in_a_link_goes_to_who_is_free_first() {
     scene.end();
 }
 
+/// Nor does one begin that is handed in after it, behind what another worker is at.
+#[test]
+fn lower_one_is_not_sent_ahead_while_a_higher_one_waits_in_a_link() {
+    let mut scene = Scene::ready(2);
+    scene.known(10 * US);
+    scene.submit(call());
+    let slot = (0..2)
+        .find(|slot| front(&scene, *slot).is_some())
+        .expect("a worker at it");
+    scene.begin(slot);
+    let other = 1 - slot;
+    let high = [scene.submit(at(1, call())), scene.submit(at(1, call()))];
+    assert_eq!(front(&scene, other), Some(high[0]));
+    let low = scene.submit(call());
+    scene.done(slot, 1);
+    assert_eq!(front(&scene, slot), Some(high[1]));
+    scene.done(slot, 1);
+    assert_eq!(front(&scene, slot), Some(low));
+    scene.end();
+}
+
 #[test]
 fn higher_one_takes_the_place_in_a_booting_worker() {
     let mut scene = Scene::new(1);
