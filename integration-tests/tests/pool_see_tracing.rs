@@ -1,129 +1,19 @@
 //! Spans and events for the crate `tracing`: who is told what, and with no lock held.
 
+#[path = "support/collector.rs"]
+mod collector;
+
 use std::collections::BTreeMap;
-use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use collector::{ASKED, Told, count, listen, value};
 use procession::{Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{die_by, error_of, finish, scene, until};
 use rustix::process::Signal;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Level, info_span};
 
 procession::init_before_main!();
-
-/// What was told: level, and message and fields as `name=value` in order.
-static TOLD: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
-/// What the subscriber does besides: it asks this pool for its stats.
-static ASKED: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
-static SPANS: AtomicU64 = AtomicU64::new(1);
-
-struct Collector;
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0 += &format!("{}={value:?} ", field.name());
-    }
-}
-
-impl Subscriber for Collector {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        let id = Id::from_u64(SPANS.fetch_add(1, Ordering::Relaxed));
-        let mut line = Line(String::new());
-        span.record(&mut line);
-        told().push((Level::DEBUG, format!("{}opened={} ", line.0, id.into_u64())));
-        let open = Open {
-            line: line.0,
-            handles: 1,
-        };
-        open_spans().insert(id.into_u64(), open);
-        id
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        assert_eq!(event.metadata().target(), "procession");
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        if let Some(within) = event.parent() {
-            line.0 += &format!("within={} ", within.into_u64());
-        }
-        let panics = line.0.contains("pool=\"panics\"");
-        told().push((*event.metadata().level(), line.0));
-        assert!(!panics, "a subscriber with a bug");
-        let asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(pool) = asked {
-            let _ = pool.stats();
-        }
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-    fn clone_span(&self, id: &Id) -> Id {
-        if let Some(open) = open_spans().get_mut(&id.into_u64()) {
-            open.handles += 1;
-        }
-        id.clone()
-    }
-    fn try_close(&self, id: Id) -> bool {
-        let mut spans = open_spans();
-        let Some(open) = spans.get_mut(&id.into_u64()) else {
-            return false;
-        };
-        open.handles -= 1;
-        if open.handles > 0 {
-            return false;
-        }
-        let closed = format!("{}closed={} ", open.line, id.into_u64());
-        spans.remove(&id.into_u64());
-        drop(spans);
-        told().push((Level::DEBUG, closed));
-        true
-    }
-}
-
-/// A span that is open: its fields, and how many hold it.
-struct Open {
-    line: String,
-    handles: u32,
-}
-
-static OPEN: Mutex<BTreeMap<u64, Open>> = Mutex::new(BTreeMap::new());
-
-fn open_spans() -> std::sync::MutexGuard<'static, BTreeMap<u64, Open>> {
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn told() -> std::sync::MutexGuard<'static, Vec<(Level, String)>> {
-    TOLD.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs `scenario` and returns what was told of `pool` meanwhile.
-fn listen(pool: &str, scenario: impl FnOnce()) -> Vec<(Level, String)> {
-    static ONCE: OnceLock<()> = OnceLock::new();
-    ONCE.get_or_init(|| tracing::subscriber::set_global_default(Collector).expect("the first"));
-    told().clear();
-    scenario();
-    let of_pool = format!("pool={pool:?} ");
-    let mut lines = told().clone();
-    lines.retain(|(_, line)| line.contains(&of_pool));
-    lines
-}
-
-fn count(lines: &[(Level, String)], level: Level, parts: &[&str]) -> usize {
-    let fits = |line: &str| parts.iter().all(|part| line.contains(part));
-    lines
-        .iter()
-        .filter(|(of, line)| *of == level && fits(line))
-        .count()
-}
 
 fn named(name: &str) -> Pool {
     Pool::builder()
@@ -133,12 +23,43 @@ fn named(name: &str) -> Pool {
         .expect("a pool")
 }
 
-/// Each thread tells what it did, so events of several threads may overtake each other: no order is asserted.
+/// The events of the task with this number, in order, and its span: where it was opened and closed.
+fn of_task(told: &[Told], id: u64) -> Vec<&str> {
+    let task = format!("task={id} ");
+    let lines = told.iter().map(|told| told.line.as_str());
+    lines.filter(|line| line.contains(&task)).collect()
+}
+
+/// The number of the one span among these lines; all but itself are within it, first is its beginning, last its end.
+#[track_caller]
+fn the_span(lines: &[&str]) -> u64 {
+    let (first, last) = (lines[0], lines[lines.len() - 1]);
+    let span: u64 = value(first, "opened=").expect(first).parse().unwrap();
+    assert_eq!(
+        value(last, "closed="),
+        Some(&*span.to_string()),
+        "{lines:#?}"
+    );
+    let events = &lines[1..lines.len() - 1];
+    let within = format!("within={span} ");
+    assert!(
+        events.iter().all(|line| line.contains(&within)),
+        "{lines:#?}"
+    );
+    assert!(events[0].contains("task submitted"), "{lines:#?}");
+    assert!(
+        events[events.len() - 1].contains("task ended"),
+        "{lines:#?}"
+    );
+    span
+}
+
+/// Each thread tells what it did, so events of several threads may overtake each other: of others no order is asserted.
 #[test]
 fn each_task_is_told_from_submission_to_end() {
     scene(|| {
         let mut ids = Vec::new();
-        let lines = listen("tasks", || {
+        let told = listen("tasks", || {
             let pool = named("tasks");
             let call = pool.apply_async(|n: u64| n + 1, (1,));
             ids.push(call.id().0);
@@ -149,66 +70,172 @@ fn each_task_is_told_from_submission_to_end() {
             finish(pool);
         });
         for id in ids {
+            the_span(&of_task(&told, id));
             let task = format!("task={id} ");
-            for (level, what) in [
-                (Level::DEBUG, "task submitted"),
-                (Level::DEBUG, "task ended"),
-            ] {
-                assert_eq!(
-                    count(&lines, level, &[&task, what]),
-                    1,
-                    "{what}: {lines:#?}"
-                );
+            for what in ["task submitted", "task ended"] {
+                let told_of = count(&told, Level::DEBUG, &[&task, what]);
+                assert_eq!(told_of, 1, "{what}: {told:#?}");
             }
-            assert!(count(&lines, Level::TRACE, &[&task, "task started", "worker="]) >= 1);
+            assert!(count(&told, Level::TRACE, &[&task, "task started", "worker="]) >= 1);
             let name = "name=\"pool_see_tracing::each_task_is_told_from_submission_to_end";
-            assert_eq!(count(&lines, Level::DEBUG, &[&task, "submitted", name]), 1);
+            assert_eq!(count(&told, Level::DEBUG, &[&task, "submitted", name]), 1);
         }
     });
 }
 
-/// The span of a task is opened by its submission, holds every event of the task, and is closed by its end.
+/// A call may be over before the thread that submitted it goes on: what others tell of it is in its span all the same.
 #[test]
-fn each_task_has_a_span() {
+fn events_of_a_short_task_find_its_span() {
     scene(|| {
         let mut id = 0;
-        let lines = listen("spans", || {
-            let pool = named("spans");
-            let map = pool.map_async(|n: u64| n * n, 0..100);
-            id = map.id().0;
-            assert_eq!(map.get().unwrap().len(), 100);
+        let told = listen("held", || {
+            let pool = named("held");
+            let _caller = info_span!("caller", caller = 7).entered();
+            let call = pool.apply_async(|| die_by(Signal::KILL), ());
+            id = call.id().0;
+            error_of(call.get(), TaskErrorKind::WorkerDied);
             finish(pool);
         });
-        let of_task: Vec<&str> = lines
+        let lines = of_task(&told, id);
+        the_span(&lines);
+        let caller = "caller=7 ";
+        assert!(lines[0].contains(caller), "{lines:#?}");
+        let lost: Vec<_> = lines
             .iter()
-            .filter(|(_, line)| line.contains(&format!("task={id} ")))
-            .map(|(_, line)| line.as_str())
+            .filter(|line| line.contains("task lost"))
             .collect();
-        let number = |key: &str| {
-            let line = of_task.iter().find(|line| line.contains(key))?;
-            line.split(key)
-                .nth(1)?
-                .split(' ')
-                .next()?
-                .parse::<u64>()
-                .ok()
-        };
-        let span = number("opened=").expect("a span");
-        assert_eq!(number("closed="), Some(span), "{of_task:#?}");
-        let within = format!("within={span} ");
-        let submitted = of_task.iter().find(|line| line.contains("task submitted"));
-        assert!(
-            submitted.is_some_and(|line| line.contains(&within)),
-            "{of_task:#?}"
-        );
-        assert!(of_task.iter().filter(|line| line.contains(&within)).count() >= 2);
+        assert!(lost.len() == 1 && lost[0].contains(caller), "{lines:#?}");
     });
+}
+
+/// Tasks on many threads, each told of in its own span from beginning to end.
+#[test]
+fn no_event_of_many_tasks_is_outside_its_span() {
+    scene(|| {
+        let told = listen("many", || {
+            let pool = named("many");
+            std::thread::scope(|threads| {
+                for _ in 0..4 {
+                    threads.spawn(|| {
+                        for n in 0..200u64 {
+                            assert_eq!(pool.apply(|n: u64| n, (n,)).unwrap(), n);
+                        }
+                    });
+                }
+            });
+            finish(pool);
+        });
+        let mut tasks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for told in &told {
+            if let Some(task) = value(&told.line, " task=") {
+                tasks.entry(task).or_default().push(&told.line);
+            }
+        }
+        assert_eq!(tasks.len(), 800);
+        for lines in tasks.values() {
+            the_span(lines);
+        }
+    });
+}
+
+/// The portions of a lazy map are one task, told of as such.
+#[test]
+fn a_lazy_map_has_one_span() {
+    scene(|| {
+        let mut ended_early = Vec::new();
+        let told = listen("lazy", || {
+            let pool = named("lazy");
+            let squares = pool.call(|n: u64| n * n).buffer_size(4).imap(0..40);
+            assert_eq!(squares.map(Result::unwrap).sum::<u64>(), 20_540);
+            // It has ended when the last outcome is taken, whoever keeps it.
+            let mut kept = pool.imap(|n: u64| n, 0..4);
+            assert_eq!(kept.by_ref().count(), 4);
+            pool.close();
+            pool.join().unwrap();
+            ended_early = collector::told();
+            drop(kept);
+            drop(pool);
+        });
+        let opened = |told: &Told| value(&told.line, "opened=").is_some();
+        assert_eq!(told.iter().filter(|told| opened(told)).count(), 2);
+        let first = of_task(&told, 1);
+        the_span(&first);
+        let items = |what: &str| -> u64 {
+            let lines = first.iter().filter(|line| line.contains(what));
+            lines
+                .map(|line| value(line, "items=").unwrap().parse::<u64>().unwrap())
+                .sum()
+        };
+        assert_eq!(items("task submitted") + items("task extended"), 40);
+        assert_eq!(count(&told, Level::DEBUG, &["task=1 ", "task ended"]), 1);
+        assert_eq!(
+            count(&ended_early, Level::DEBUG, &["pool=\"lazy\"", "task ended"]),
+            2
+        );
+    });
+}
+
+/// What is not taken is over at once, and its span does not stay open.
+#[test]
+fn the_span_of_a_refused_call_is_closed() {
+    scene(|| {
+        let told = listen("refused", || {
+            let pool = named("refused");
+            pool.close();
+            error_of(pool.apply(|| (), ()), TaskErrorKind::Closed);
+            pool.join().unwrap();
+            let (open, closed) = spans(&collector::told());
+            assert_eq!((open, closed), (1, 1));
+            drop(pool);
+        });
+        let lines = of_task(&told, 1);
+        the_span(&lines);
+        assert_eq!(count(&told, Level::DEBUG, &["task refused"]), 1);
+    });
+}
+
+/// A pool without room takes nothing, and nothing is told of it.
+#[test]
+fn a_call_that_a_full_pool_gives_back_has_no_span() {
+    scene(|| {
+        let told = listen("full", || {
+            let pool = Pool::builder()
+                .workers(1)
+                .max_queued(1)
+                .name("full")
+                .build()
+                .unwrap();
+            let nap = |ms| std::thread::sleep(Duration::from_millis(ms));
+            let mut taken = Vec::new();
+            while let Ok(handle) = pool.try_apply_async(nap, (200,)) {
+                taken.push(handle);
+            }
+            assert!(pool.try_apply_async(nap, (0,)).is_err());
+            // This one waits for room.
+            pool.apply(nap, (0,)).unwrap();
+            let (open, closed) = spans(&collector::told());
+            assert_eq!(open, taken.len() + 1);
+            assert!(closed <= open);
+            finish(pool);
+        });
+        let (open, closed) = spans(&told);
+        assert_eq!(open, closed);
+    });
+}
+
+fn spans(told: &[Told]) -> (usize, usize) {
+    let with = |key| {
+        told.iter()
+            .filter(|told| value(&told.line, key).is_some())
+            .count()
+    };
+    (with("opened="), with("closed="))
 }
 
 #[test]
 fn workers_and_the_pool_are_told_of() {
     scene(|| {
-        let lines = listen("workers", || {
+        let told = listen("workers", || {
             let pool = named("workers");
             error_of(
                 pool.apply(|| die_by(Signal::KILL), ()),
@@ -221,18 +248,18 @@ fn workers_and_the_pool_are_told_of() {
             until("it is replaced", || pool.stats().idle == 2);
             finish(pool);
         });
-        let debug = |parts: &[&str]| count(&lines, Level::DEBUG, parts);
-        let warn = |parts: &[&str]| count(&lines, Level::WARN, parts);
-        let info = |parts: &[&str]| count(&lines, Level::INFO, parts);
-        assert_eq!(debug(&["worker born", "pid="]), 4, "{lines:#?}");
-        assert_eq!(warn(&["worker died", "SIGKILL"]), 1, "{lines:#?}");
+        let debug = |parts: &[&str]| count(&told, Level::DEBUG, parts);
+        let warn = |parts: &[&str]| count(&told, Level::WARN, parts);
+        let info = |parts: &[&str]| count(&told, Level::INFO, parts);
+        assert_eq!(debug(&["worker born", "pid="]), 4, "{told:#?}");
+        assert_eq!(warn(&["worker died", "SIGKILL"]), 1, "{told:#?}");
         assert_eq!(warn(&["task lost", "item=0 "]), 1);
         assert_eq!(warn(&["task timed out"]), 1);
         assert_eq!(debug(&["worker ended"]), 3);
         assert_eq!(info(&["pool opened"]), 1);
         assert_eq!(info(&["pool closed"]), 1);
 
-        let lines = listen("broken", || {
+        let told = listen("broken", || {
             let pool = Pool::builder()
                 .workers(1)
                 .name("broken")
@@ -242,16 +269,16 @@ fn workers_and_the_pool_are_told_of() {
             error_of(pool.apply(|| (), ()), TaskErrorKind::Broken);
             error_of(pool.apply(|| (), ()), TaskErrorKind::Broken);
         });
-        assert_eq!(count(&lines, Level::ERROR, &["pool broken", "left: 1"]), 1);
+        assert_eq!(count(&told, Level::ERROR, &["pool broken", "left: 1"]), 1);
         assert_eq!(
             count(
-                &lines,
+                &told,
                 Level::DEBUG,
                 &["task cancelled", "the pool is broken"]
             ),
             1
         );
-        assert_eq!(count(&lines, Level::DEBUG, &["task refused"]), 1);
+        assert_eq!(count(&told, Level::DEBUG, &["task refused"]), 1);
     });
 }
 
@@ -304,28 +331,30 @@ fn dropping_a_pool_with_unfinished_work_is_told() {
 #[test]
 fn subscriber_may_call_the_pool() {
     scene(|| {
-        let lines = listen("asked", || {
+        let told = listen("asked", || {
             let pool = Arc::new(named("asked"));
             *ASKED.lock().unwrap() = Some(Arc::clone(&pool));
             assert_eq!(pool.map(|n: u64| n, 0..1000).unwrap().len(), 1000);
+            assert_eq!(pool.imap(|n: u64| n, 0..1000).count(), 1000);
             error_of(
                 pool.apply(|| die_by(Signal::KILL), ()),
                 TaskErrorKind::WorkerDied,
             );
             until("it is replaced", || pool.stats().idle == 2);
-            *ASKED.lock().unwrap() = None;
             pool.close();
+            error_of(pool.apply(|| (), ()), TaskErrorKind::Closed);
+            *ASKED.lock().unwrap() = None;
             pool.join().unwrap();
         });
-        assert!(count(&lines, Level::DEBUG, &["worker born"]) >= 3);
+        assert!(count(&told, Level::DEBUG, &["worker born"]) >= 3);
     });
 }
 
-/// A subscriber that panics has its own bug; the pool has none.
+/// A subscriber that panics has its own bug; the pool has none, and each panic costs no more than its own event.
 #[test]
 fn subscriber_that_panics_hurts_nobody() {
     scene(|| {
-        let lines = listen("panics", || {
+        let told = listen("panics", || {
             let pool = named("panics");
             assert_eq!(pool.map(|n: u64| n, 0..100).unwrap().len(), 100);
             error_of(
@@ -333,8 +362,12 @@ fn subscriber_that_panics_hurts_nobody() {
                 TaskErrorKind::WorkerDied,
             );
             assert_eq!(pool.map(|n: u64| n, 0..100).unwrap().len(), 100);
+            assert_eq!(pool.imap(|n: u64| n, 0..100).count(), 100);
             finish(pool);
         });
-        assert!(!lines.is_empty());
+        assert_eq!(count(&told, Level::DEBUG, &["task submitted"]), 4);
+        assert_eq!(count(&told, Level::DEBUG, &["task ended"]), 4);
+        assert_eq!(count(&told, Level::WARN, &["worker died"]), 1);
+        assert_eq!(count(&told, Level::INFO, &["pool closed"]), 1);
     });
 }

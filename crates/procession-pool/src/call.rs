@@ -15,7 +15,7 @@ use crate::broadcast::{Mentions, with_mentions};
 use crate::cell::Cell;
 use crate::core::{JobSpec, Terms};
 use crate::describe::Describe;
-use crate::driver::{Shared, Submission, parts::KEEP_SPARE, payload_of, single};
+use crate::driver::{Shared, Submission, TaskSpan, parts::KEEP_SPARE, payload_of, single};
 use crate::options::start_by;
 use crate::pool::Pool;
 use crate::portion::{encode_error, panicked};
@@ -174,6 +174,7 @@ impl<'p, F: Copy> Call<'p, F> {
                         again: None,
                         described: described.clone(),
                         waits,
+                        span: TaskSpan::default(),
                     };
                     self.hand_in(shared, submission, &mut item, admission)
                 }

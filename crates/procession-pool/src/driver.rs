@@ -64,6 +64,7 @@ pub(crate) use patience::Patience;
 use room::Load;
 pub(crate) use room::{NotTaken, Room};
 use tellings::Tellings;
+pub(crate) use trace::TaskSpan;
 
 /// Calls expected to be shorter than this may be published a few at a time.
 const HOLD_BELOW_NS: u64 = 5_000;
@@ -163,6 +164,7 @@ pub(crate) struct Submission {
     pub(crate) described: Option<Arc<Described>>,
     /// The submitting thread is about to wait for it.
     pub(crate) waits: bool,
+    pub(crate) span: TaskSpan,
 }
 
 /// What became of more items of a map.
@@ -288,8 +290,15 @@ impl Shared {
         submission: &mut Submission,
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
-        let spec = &submission.spec;
-        let driver = self.lock_with_room(Load::Job(spec.items), spec.terms.start_by);
+        let (load, start_by) = (
+            Load::Job(submission.spec.items),
+            submission.spec.terms.start_by,
+        );
+        let mut driver = self.lock_with_room(load, start_by);
+        if submission.span.is_due() {
+            self.begin_span_of(driver, submission);
+            driver = self.lock_with_room(load, start_by);
+        }
         self.submit_to(driver, submission, spare)
     }
 
@@ -300,8 +309,14 @@ impl Shared {
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), Refused> {
         let waits = submission.waits;
-        let id = TaskId(driver.next_task);
-        let job = driver.submit(submission, id)?;
+        let id = submission.span.id().unwrap_or_else(|| driver.number());
+        let job = match driver.submit(submission, id) {
+            Ok(job) => job,
+            Err(refused) => {
+                self.unlock(driver);
+                return Err(refused);
+            }
+        };
         if spare.capacity() == 0 {
             *spare = std::mem::take(&mut driver.parts.spare);
         }
@@ -353,6 +368,13 @@ impl Shared {
 }
 
 impl Driver {
+    /// The number of a task.
+    fn number(&mut self) -> TaskId {
+        let id = TaskId(self.next_task);
+        self.next_task += 1;
+        id
+    }
+
     fn submit(&mut self, submission: &mut Submission, id: TaskId) -> Result<JobId, Refused> {
         let now = if submission.spec.terms.start_by == NEVER {
             self.clock.read()
@@ -379,9 +401,9 @@ impl Driver {
                 base: submission.base,
                 again: submission.again.take(),
                 described: submission.described.take(),
+                span: std::mem::take(&mut submission.span),
             },
         );
-        self.parts.trace_submitted(place, submission.spec.items);
         let Driver { core, parts, .. } = self;
         let job = match submission.owners {
             None => core.submit(submission.spec, now, parts),
@@ -391,8 +413,7 @@ impl Driver {
             self.parts.trace_refused(place);
             self.parts.unsettle(place);
         }
-        self.next_task += 1;
-        if self.next_task.is_multiple_of(32) && self.drainer.is_none() {
+        if id.0.is_multiple_of(32) && self.drainer.is_none() {
             self.collect_all(false, now);
         }
         job

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::cell::{Cell, Raw};
 use crate::core::{Sticky, Terms};
 use crate::describe::Described;
-use crate::driver::Shared;
+use crate::driver::{Shared, TaskSpan};
 use crate::each::Each;
 use crate::not_yet::NotYet;
 use crate::phase::Phase;
@@ -64,6 +64,7 @@ pub(crate) struct Stream<R, I: ?Sized> {
     input: Option<Box<I>>,
     /// Read and numbered, and not handed in yet: the pool was full for as long as the consumer would wait.
     unsent: Option<Unsent>,
+    span: TaskSpan,
 }
 
 /// A portion on its way to the workers.
@@ -158,6 +159,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             panic: None,
             input: Some(input),
             unsent: None,
+            span: TaskSpan::default(),
         }
     }
 
@@ -180,6 +182,7 @@ impl<R, I: ?Sized> Stream<R, I> {
             panic: None,
             input: None,
             unsent: None,
+            span: TaskSpan::default(),
         }
     }
 
@@ -234,6 +237,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                 continue;
             }
             if self.held.is_complete() {
+                self.span = TaskSpan::default();
                 if let Some(panic) = self.panic.take() {
                     resume_unwind(panic);
                 }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec, NEVER};
-use crate::driver::{More, Shared, Submission, parts::Payload, parts::Segment};
+use crate::driver::{More, Shared, Submission, TaskSpan, parts::Payload, parts::Segment};
 use crate::map::{Collector, Encoder, Filled, Read};
 use crate::options::{invalid_option, start_by};
 use crate::portion::ItemReader;
@@ -182,6 +182,7 @@ impl<F: Copy> Call<'_, F> {
             described: described.clone(),
             // Not before the input has ended, which may take its time.
             waits: false,
+            span: TaskSpan::default(),
         };
         // A map keeps its own buffers: this one says that no spare is wanted.
         let mut source = self.hand_in(

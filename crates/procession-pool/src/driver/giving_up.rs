@@ -27,9 +27,11 @@ impl Shared {
             driver.resolve_by_hand();
             driver.abandon();
             let wakes = std::mem::take(&mut driver.parts.wakes);
+            let trace = driver.parts.trace.take();
             drop(driver);
             procession_worker::nap::rouse(&self.own);
             wakes.perform();
+            trace.emit(&self.spec.name);
         }
     }
 }
@@ -38,7 +40,8 @@ impl Driver {
     /// Resolves what the scheduler did not, without asking it; outcomes that are there stand.
     fn resolve_by_hand(&mut self) {
         self.core.refuse_everything();
-        for data in self.parts.jobs.iter_mut().filter_map(Option::take) {
+        for mut data in self.parts.jobs.iter_mut().filter_map(Option::take) {
+            self.parts.trace.ended(&mut data);
             let cause = self.parts.broken.clone().unwrap_or_default();
             let error = |item| {
                 let error = data.error(TaskErrorKind::Broken, item);

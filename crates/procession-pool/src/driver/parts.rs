@@ -21,7 +21,7 @@ pub(crate) use super::payload::{Mentioning, Payload, Segment, Spent};
 use super::shares::provide;
 use super::slow::{SlowArgs, Slowest};
 use super::story::{Story, ended};
-use super::trace::Trace;
+use super::trace::{TaskSpan, Trace};
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 use crate::describe::Described;
@@ -44,6 +44,7 @@ pub(crate) struct JobData {
     pub(crate) again: Option<Box<Again>>,
     /// The arguments as text, if they are described.
     pub(crate) described: Option<Arc<Described>>,
+    pub(crate) span: TaskSpan,
 }
 
 impl JobData {
@@ -402,8 +403,8 @@ impl Effects for Parts {
     }
 
     fn finished(&mut self, job: JobId) {
-        if let Some(data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
-            self.trace.ended(&data);
+        if let Some(mut data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
+            self.trace.ended(&mut data);
             match self.arrived.take() {
                 Some((of, outcome)) if of == job => data.cell.complete(outcome, &mut self.wakes),
                 Some(_) | None => data.cell.finish(&mut self.wakes),

@@ -244,18 +244,32 @@ impl Shared {
         spare: &mut Vec<u8>,
     ) -> Result<(JobId, TaskId), NotTaken> {
         let load = Load::Job(submission.spec.items);
+        let mut driver = self.lock_if_room(load).ok_or(NotTaken::Full)?;
+        if submission.span.is_due() {
+            self.begin_span_of(driver, submission);
+            let Some(again) = self.lock_if_room(load) else {
+                submission.span.refused();
+                return Err(NotTaken::Full);
+            };
+            driver = again;
+        }
+        driver.use_room(load);
+        self.submit_to(driver, submission, spare)
+            .map_err(NotTaken::Refused)
+    }
+
+    /// The lock, if there is room for `load` now.
+    fn lock_if_room(&self, load: Load) -> Option<MutexGuard<'_, Driver>> {
         let mut driver = self.lock();
         if !driver.has_room(load) {
             // Replies that are there make room, whoever was to collect them.
             driver.collect_all(true, now_ns());
             if !driver.has_room(load) && !self.callbacks.is_here() {
                 self.unlock(driver);
-                return Err(NotTaken::Full);
+                return None;
             }
         }
-        driver.use_room(load);
-        self.submit_to(driver, submission, spare)
-            .map_err(NotTaken::Refused)
+        Some(driver)
     }
 
     /// Waits until a call could be handed in without waiting, which a callback always can; false when the deadline came

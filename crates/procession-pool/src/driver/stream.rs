@@ -11,7 +11,7 @@ use procession_worker::handle::now_ns;
 
 use super::parts::Payload;
 use super::room::{Load, NotTaken};
-use super::{Shared, Submission};
+use super::{Shared, Submission, TaskSpan};
 use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, Sticky, Terms};
 use crate::describe::Described;
@@ -38,6 +38,8 @@ pub(crate) struct Given<'a> {
     pub(crate) described: &'a Option<Arc<Described>>,
     /// The stream's number, once it has one.
     pub(crate) id: Option<TaskId>,
+    /// That of the whole stream.
+    pub(crate) span: &'a mut TaskSpan,
     /// Until when to wait for room.
     pub(crate) by: Option<u64>,
 }
@@ -59,7 +61,16 @@ impl Shared {
         let mut driver = self
             .lock_with_room_by(load, given.terms.start_by, given.by)
             .ok_or(NotTaken::Full)?;
-        let id = given.id.unwrap_or(TaskId(driver.next_task));
+        let mut follows = given.id.is_some();
+        if given.span.is_due() {
+            self.begin_span(driver, given.span, given.id, given.task, given.items);
+            driver = self
+                .lock_with_room_by(load, given.terms.start_by, given.by)
+                .ok_or(NotTaken::Full)?;
+            follows = false;
+        }
+        let id = given.id.or(given.span.id());
+        let id = id.unwrap_or_else(|| driver.number());
         if let Some(each) = given.each {
             each.is_called(id);
         }
@@ -82,10 +93,18 @@ impl Shared {
             again,
             described: given.described.clone(),
             waits: false,
+            span: given.span.clone(),
         };
-        driver
-            .submit(&mut submission, id)
-            .map_err(NotTaken::Refused)?;
+        let job = match driver.submit(&mut submission, id) {
+            Ok(job) => job,
+            Err(refused) => {
+                self.unlock(driver);
+                return Err(NotTaken::Refused(refused));
+            }
+        };
+        if follows {
+            driver.parts.trace_extended(job, given.items);
+        }
         driver.collect_all(false, now_ns());
         let profile = driver.profile(given.task);
         let worth_sending = driver.core.worth_sending(profile);

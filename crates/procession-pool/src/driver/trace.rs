@@ -10,7 +10,51 @@ mod notes;
 #[cfg(feature = "tracing")]
 mod spans;
 
+use std::sync::MutexGuard;
+
+use procession_task::descriptor::TaskRef;
+use procession_worker::TaskId;
+
+use super::{Driver, Shared, Submission};
+
 #[cfg(not(feature = "tracing"))]
-pub(crate) use none::Trace;
+pub(crate) use none::{TaskSpan, Trace};
 #[cfg(feature = "tracing")]
 pub(crate) use notes::Trace;
+#[cfg(feature = "tracing")]
+pub(crate) use spans::TaskSpan;
+
+impl Shared {
+    /// Lets go of the lock and makes the span of a task that is about to be submitted, so that it is there before anything
+    /// can happen to the task. One that has no number gets it.
+    #[cold]
+    pub(super) fn begin_span(
+        &self,
+        mut driver: MutexGuard<'_, Driver>,
+        span: &mut TaskSpan,
+        id: Option<TaskId>,
+        task: TaskRef,
+        items: u32,
+    ) {
+        let id = id.unwrap_or_else(|| driver.number());
+        self.unlock(driver);
+        span.begin(&self.spec.name, id, task.name(), items);
+    }
+
+    /// As `begin_span`, for a call or a map.
+    pub(super) fn begin_span_of(
+        &self,
+        driver: MutexGuard<'_, Driver>,
+        submission: &mut Submission,
+    ) {
+        let (task, items) = (submission.task, submission.spec.items);
+        self.begin_span(driver, &mut submission.span, None, task, items);
+    }
+}
+
+/// Whether anybody may want what is of this level.
+#[cfg(feature = "tracing")]
+#[inline]
+fn wanted(level: tracing::level_filters::LevelFilter) -> bool {
+    tracing::level_filters::LevelFilter::current() >= level
+}

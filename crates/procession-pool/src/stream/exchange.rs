@@ -111,6 +111,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     each: self.each.as_deref(),
                     described: &self.source.described,
                     id: self.source.id,
+                    span: &mut self.span,
                     by,
                 });
                 match given {

@@ -1,15 +1,13 @@
 //! What is noted, and how it is told to the subscriber. It must never call the subscriber while a lock is held.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-
 use procession_worker::WorkerDeath;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, debug_span, error, info, trace, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use super::super::Driver;
 use super::super::parts::{JobData, Parts, known};
-use super::spans::Spans;
+use super::spans::{TaskSpan, guard};
+use super::wanted;
 use crate::core::{Cancelled, JobId, PoolState, Slot};
 
 /// What was noted and not yet emitted.
@@ -17,23 +15,23 @@ use crate::core::{Cancelled, JobId, PoolState, Slot};
 pub(crate) struct Trace {
     notes: Vec<Note>,
     state: Option<PoolState>,
-    spans: Arc<Spans>,
 }
 
-/// A task as its events name it.
-#[derive(Clone, Copy, Debug)]
+/// A task as its events name it, and its span, if it has one.
+#[derive(Clone, Debug)]
 struct Named {
     id: u64,
     name: &'static str,
+    span: TaskSpan,
 }
 
 #[derive(Debug)]
 enum Note {
-    Submitted(Named, u32),
-    Refused(Named),
+    /// There is no more to tell: the span is to be dropped, which tells the end.
+    Over(TaskSpan),
+    Refused(TaskSpan),
     Extended(Named, u32),
     Started(Named, Items, Slot),
-    Ended(Named),
     Lost(Named, u32, Slot),
     TimedOut(Named, u32, Slot),
     Cancelled(Named, Items, Cancelled),
@@ -53,18 +51,16 @@ fn named(data: &JobData) -> Named {
     Named {
         id: data.id.0,
         name: data.task.name(),
+        span: data.span.clone(),
     }
 }
 
-fn wanted(level: LevelFilter) -> bool {
-    LevelFilter::current() >= level
-}
-
 impl Trace {
+    /// A task is over; its span outlives what was known of it.
     #[inline]
-    pub(crate) fn ended(&mut self, data: &JobData) {
-        if wanted(LevelFilter::DEBUG) {
-            self.notes.push(Note::Ended(named(data)));
+    pub(crate) fn ended(&mut self, data: &mut JobData) {
+        if data.span.id().is_some() {
+            self.notes.push(Note::Over(std::mem::take(&mut data.span)));
         }
     }
 
@@ -92,21 +88,14 @@ impl Trace {
         Trace {
             notes: std::mem::take(&mut self.notes),
             state: self.state,
-            spans: Arc::clone(&self.spans),
         }
     }
 
-    /// Tells the subscriber. One that panics has its own bug, and misses the rest of these.
+    /// Tells the subscriber.
     #[inline]
     pub(crate) fn emit(self, pool: &str) {
-        if !self.notes.is_empty() {
-            let spans = &self.spans;
-            let tell = || {
-                self.notes
-                    .into_iter()
-                    .for_each(|note| note.emit(pool, spans))
-            };
-            let _ = catch_unwind(AssertUnwindSafe(tell));
+        for note in self.notes {
+            guard(|| note.emit(pool));
         }
     }
 }
@@ -121,15 +110,11 @@ impl Parts {
         }
     }
 
-    #[inline]
-    pub(crate) fn trace_submitted(&mut self, job: JobId, items: u32) {
-        self.note(LevelFilter::DEBUG, job, |_, task| {
-            Note::Submitted(task, items)
-        });
-    }
-
     pub(crate) fn trace_refused(&mut self, job: JobId) {
-        self.note(LevelFilter::DEBUG, job, |_, task| Note::Refused(task));
+        if let Some(data) = self.job(job).filter(|data| data.span.id().is_some()) {
+            let span = std::mem::take(&mut data.span);
+            self.trace.notes.push(Note::Refused(span));
+        }
     }
 
     pub(crate) fn trace_extended(&mut self, job: JobId, items: u32) {
@@ -201,35 +186,24 @@ impl Driver {
 }
 
 impl Note {
-    fn emit(self, pool: &str, spans: &Spans) {
+    fn emit(self, pool: &str) {
         match self {
-            Note::Submitted(Named { id, name }, items) => {
-                let made = debug_span!(target: "procession", "task", pool, task = id, name);
-                let span = spans.open(id, made);
-                debug!(target: "procession", parent: &span, pool, task = id, name, items, "task submitted");
+            Note::Over(span) => drop(span),
+            Note::Refused(span) => span.refused(),
+            Note::Extended(Named { id, name, span }, items) => {
+                debug!(target: "procession", parent: span.within(), pool, task = id, name, items, "task extended");
             }
-            Note::Refused(Named { id, name }) => {
-                debug!(target: "procession", pool, task = id, name, "task refused");
+            Note::Started(Named { id, name, span }, Items { first, count }, slot) => {
+                trace!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, worker = slot.0, "task started");
             }
-            Note::Extended(Named { id, name }, items) => {
-                debug!(target: "procession", parent: spans.of(id), pool, task = id, name, items, "task extended");
+            Note::Lost(Named { id, name, span }, item, slot) => {
+                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = slot.0, "task lost");
             }
-            Note::Started(Named { id, name }, Items { first, count }, slot) => {
-                trace!(target: "procession", parent: spans.of(id), pool, task = id, name, first, items = count, worker = slot.0, "task started");
+            Note::TimedOut(Named { id, name, span }, item, slot) => {
+                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = slot.0, "task timed out");
             }
-            Note::Ended(Named { id, name }) => {
-                let span = spans.close(id);
-                let within = span.as_ref().and_then(tracing::Span::id);
-                debug!(target: "procession", parent: within, pool, task = id, name, "task ended");
-            }
-            Note::Lost(Named { id, name }, item, slot) => {
-                warn!(target: "procession", parent: spans.of(id), pool, task = id, name, item, worker = slot.0, "task lost");
-            }
-            Note::TimedOut(Named { id, name }, item, slot) => {
-                warn!(target: "procession", parent: spans.of(id), pool, task = id, name, item, worker = slot.0, "task timed out");
-            }
-            Note::Cancelled(Named { id, name }, Items { first, count }, why) => {
-                debug!(target: "procession", parent: spans.of(id), pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
+            Note::Cancelled(Named { id, name, span }, Items { first, count }, why) => {
+                debug!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
             }
             of_pool => of_pool.emit_of_pool(pool),
         }
@@ -260,11 +234,10 @@ impl Note {
                 warn!(target: "procession", parent: None, pool, items, "pool dropped with unfinished work");
             }
             // Those of tasks.
-            Note::Submitted(..)
+            Note::Over(..)
             | Note::Refused(..)
             | Note::Extended(..)
             | Note::Started(..)
-            | Note::Ended(..)
             | Note::Lost(..)
             | Note::TimedOut(..)
             | Note::Cancelled(..) => {}

@@ -1,75 +1,90 @@
-//! The span of each task under way, from its submission to its end. It must never call the subscriber while it is locked.
+//! The span of a task, from before it is submitted to its end. It must never be made or dropped while a lock is held: the subscriber is told.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use tracing::Span;
+use procession_worker::TaskId;
+use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
+use tracing::{Span, debug, debug_span};
 
-/// Ends remembered that were told before their beginning.
-const EARLY: usize = 256;
+use super::wanted;
 
-/// The spans that are open, by the task's number.
-#[derive(Debug, Default)]
-pub(super) struct Spans(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    open: HashMap<u64, Open>,
-    /// Threads tell on their own what they did, so the end of a short task may be told first.
-    ended: VecDeque<u64>,
-}
+/// The span of one task. Its copies are with the task and with whatever is yet to be told of it; the last one that is
+/// dropped tells the end of the task, so nothing is told of it later, or outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskSpan(Option<Arc<Begun>>);
 
 #[derive(Debug)]
-struct Open {
+struct Begun {
+    pool: String,
+    id: TaskId,
+    name: &'static str,
     span: Span,
-    /// Parts of a lazy map have one number.
-    parts: u32,
 }
 
-impl Spans {
-    /// A task, or one more part of it, has begun; the span that is its own from here on.
-    pub(super) fn open(&self, task: u64, made: Span) -> Span {
-        let mut state = self.lock();
-        if let Some(at) = state.ended.iter().position(|ended| *ended == task) {
-            state.ended.remove(at);
-            return made;
-        }
-        let open = state.open.entry(task).or_insert_with(|| Open {
-            span: made.clone(),
-            parts: 0,
+impl TaskSpan {
+    /// Whether there is none, and somebody may want one.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.is_none() && wanted(LevelFilter::DEBUG)
+    }
+
+    /// The task's number, which its span has taken.
+    #[inline]
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.0.as_ref().map(|begun| begun.id)
+    }
+
+    /// Makes the span of a task that is about to be submitted, within that of this thread, and tells of the submission.
+    pub(crate) fn begin(&mut self, pool: &str, id: TaskId, name: &'static str, items: u32) {
+        let task = id.0;
+        let make = || debug_span!(target: "procession", "task", pool, task, name);
+        let span = catch_unwind(AssertUnwindSafe(make)).unwrap_or(Span::none());
+        let within = span.id();
+        self.0 = Some(Arc::new(Begun {
+            pool: pool.into(),
+            id,
+            name,
+            span,
+        }));
+        guard(|| {
+            debug!(target: "procession", parent: within, pool, task, name, items, "task submitted");
         });
-        open.parts += 1;
-        let span = open.span.clone();
-        drop(state);
-        span
     }
 
-    /// What an event about this task is part of.
-    pub(super) fn of(&self, task: u64) -> Option<Id> {
-        self.lock().open.get(&task).and_then(|open| open.span.id())
-    }
-
-    /// A task, or a part of it, is over. The caller drops the span: that is when the subscriber hears of it.
-    pub(super) fn close(&self, task: u64) -> Option<Span> {
-        let mut state = self.lock();
-        match state.open.get_mut(&task) {
-            Some(open) if open.parts > 1 => {
-                open.parts -= 1;
-                Some(open.span.clone())
-            }
-            Some(_) => state.open.remove(&task).map(|open| open.span),
-            None => {
-                if state.ended.len() == EARLY {
-                    state.ended.pop_front();
-                }
-                state.ended.push_back(task);
-                None
-            }
+    /// It was not submitted after all.
+    pub(crate) fn refused(&self) {
+        if let Some(begun) = &self.0 {
+            guard(|| begun.refused());
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What an event of this task is part of.
+    pub(super) fn within(&self) -> Option<Id> {
+        self.0.as_ref().and_then(|begun| begun.span.id())
     }
+}
+
+impl Begun {
+    fn refused(&self) {
+        let (pool, task, name) = (&*self.pool, self.id.0, self.name);
+        debug!(target: "procession", parent: self.span.id(), pool, task, name, "task refused");
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let span = std::mem::replace(&mut self.span, Span::none());
+        let (pool, task, name) = (&*self.pool, self.id.0, self.name);
+        guard(|| {
+            debug!(target: "procession", parent: span.id(), pool, task, name, "task ended");
+        });
+        guard(|| drop(span));
+    }
+}
+
+/// A subscriber that panics has its own bug.
+pub(super) fn guard(tell: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(tell));
 }
