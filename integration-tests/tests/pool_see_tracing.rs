@@ -232,6 +232,39 @@ fn spans(told: &[Told]) -> (usize, usize) {
     (with("opened="), with("closed="))
 }
 
+/// A pool is told of where it is made and ended, and belongs to no span of whoever does that.
+#[test]
+fn the_pool_is_told_of_outside_of_spans() {
+    scene(|| {
+        let told = listen("place", || {
+            let here = std::thread::current().id();
+            let _caller = info_span!("caller").entered();
+            let pool = named("place");
+            let at_once: Vec<Told> = collector::told();
+            let texts: Vec<&str> = at_once
+                .iter()
+                .map(|told| told.line.as_str())
+                .filter(|line| line.contains("pool=\"place\""))
+                .collect();
+            assert!(texts.len() >= 3, "{texts:#?}");
+            assert!(texts[0].contains("pool opened"), "{texts:#?}");
+            assert!(texts[1..3].iter().all(|text| text.contains("worker born")));
+            let opened = at_once.iter().find(|it| it.line.contains("pool opened"));
+            assert_eq!(opened.expect("told").thread, here);
+            pool.close();
+            pool.terminate();
+            pool.join().unwrap();
+            drop(pool);
+        });
+        for what in ["pool opened", "pool closed", "pool terminated"] {
+            assert_eq!(count(&told, Level::INFO, &[what]), 1, "{told:#?}");
+        }
+        for told in told {
+            assert!(!told.line.contains("within="), "{told:?}");
+        }
+    });
+}
+
 #[test]
 fn workers_and_the_pool_are_told_of() {
     scene(|| {

@@ -304,13 +304,16 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
     };
     shared.count_callbacks();
     shared.start_all(to_start)?;
+    // Before anybody else can tell anything.
+    shared.tell_trace();
     let of_thread = Arc::clone(&shared);
     let thread = std::thread::Builder::new()
         .name("procession-pool".into())
         .spawn(move || main_loop::run(&of_thread))
         .map_err(|e| {
-            shared.lock().abandon();
-            Error::message(format!("cannot start the pool's thread: {e}"))
+            let e = Error::message(format!("cannot start the pool's thread: {e}"));
+            shared.abandon(&e);
+            e
         })?;
     shared.prepare_output();
     let mut pool = Pool::with(Some(shared), Some(thread), max_frame);

@@ -349,9 +349,9 @@
 //! end and within the span of the thread that submits it, and events with the target `procession`: tasks submitted, started and
 //! ended (DEBUG and TRACE), workers born and ended (DEBUG; WARN when nobody wanted that), pools opened, closed and terminated
 //! (INFO), dropped with unfinished work (WARN) or broken (ERROR). What is told of a task is within its span, `task submitted`
-//! first and `task ended` last; a lazy map is one task, which ends when it is over or dropped. Each thread emits what it did
-//! itself, with no lock held: a subscriber may use the pool, one that panics misses that event, and other events of several
-//! threads may overtake each other.
+//! first and `task ended` last; a lazy map is one task, which ends when it is over or dropped. What is told of pools and workers
+//! is within no span, and `pool opened` comes first, from `build`. Each thread emits what it did itself, with no lock held: a
+//! subscriber may use the pool, one that panics misses that event, and other events of several threads may overtake each other.
 //!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:

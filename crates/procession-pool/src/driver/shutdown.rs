@@ -1,7 +1,7 @@
 //! What the pool's owner can do and ask besides submitting: close, terminate, stats.
 
 use procession_worker::handle::now_ns;
-use procession_worker::{TaskError, TaskErrorKind};
+use procession_worker::{Error, TaskError, TaskErrorKind};
 
 use super::{Driver, Shared};
 use crate::cell::Cell;
@@ -10,6 +10,15 @@ use crate::phase::WAS_TERMINATED;
 use crate::stats::PoolStats;
 
 impl Shared {
+    /// Ends every worker of a pool that could not be made after all.
+    pub(crate) fn abandon(&self, why: &Error) {
+        let mut driver = self.lock();
+        driver.parts.broken = Some(why.to_string());
+        driver.core.refuse_everything();
+        driver.abandon();
+        self.unlock(driver);
+    }
+
     pub(crate) fn close(&self) {
         let mut driver = self.lock();
         let Driver { core, parts, .. } = &mut *driver;
@@ -121,6 +130,7 @@ impl Shared {
 impl Driver {
     /// Asks for the first workers; returns where.
     pub(crate) fn open(&mut self, now: u64) -> Vec<(Slot, u32)> {
+        self.trace_state();
         self.core.open(now, &mut self.parts);
         self.parts.call_loop = false;
         std::mem::take(&mut self.parts.to_start)

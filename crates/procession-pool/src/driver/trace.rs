@@ -25,6 +25,12 @@ pub(crate) use notes::Trace;
 pub(crate) use spans::TaskSpan;
 
 impl Shared {
+    /// Tells what was noted under locks that were let go of without telling.
+    pub(crate) fn tell_trace(&self) {
+        let trace = self.lock().parts.trace.take();
+        trace.emit(&self.spec.name);
+    }
+
     /// Lets go of the lock and makes the span of a task that is about to be submitted, so that it is there before anything
     /// can happen to the task. One that has no number gets it.
     #[cold]

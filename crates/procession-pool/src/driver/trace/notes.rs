@@ -221,14 +221,18 @@ impl Note {
             Note::Died(slot, death, false) => {
                 warn!(target: "procession", parent: None, pool, worker = slot.0, pid = death.pid(), %death, "worker died");
             }
-            Note::State(PoolState::Open, _) => info!(target: "procession", pool, "pool opened"),
-            Note::State(PoolState::Closing, _) => info!(target: "procession", pool, "pool closed"),
+            Note::State(PoolState::Open, _) => {
+                info!(target: "procession", parent: None, pool, "pool opened")
+            }
+            Note::State(PoolState::Closing, _) => {
+                info!(target: "procession", parent: None, pool, "pool closed")
+            }
             Note::State(PoolState::Terminating, _) => {
-                info!(target: "procession", pool, "pool terminated");
+                info!(target: "procession", parent: None, pool, "pool terminated");
             }
             Note::State(PoolState::Broken, why) => {
                 let why = why.unwrap_or_default();
-                error!(target: "procession", pool, why, "pool broken");
+                error!(target: "procession", parent: None, pool, why, "pool broken");
             }
             Note::CutOff(items) => {
                 warn!(target: "procession", parent: None, pool, items, "pool dropped with unfinished work");
