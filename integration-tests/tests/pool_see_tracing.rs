@@ -360,6 +360,46 @@ fn dropping_a_pool_with_unfinished_work_is_told() {
     });
 }
 
+/// A worker is called what errors, `ps` and its own log records call it.
+#[test]
+fn workers_are_told_of_by_name() {
+    scene(|| {
+        let told = listen("names", || {
+            let pool = named("names");
+            let error = error_of(
+                pool.apply(|| die_by(Signal::KILL), ()),
+                TaskErrorKind::WorkerDied,
+            );
+            let death = error.death().expect("a death");
+            let index = if death.name() == "names/1" { 0 } else { 1 };
+            let worker = format!("worker=\"{}\" ", death.name());
+            let pid = format!("pid={} ", death.pid());
+            let index = format!("index={index} ");
+            until("it is replaced", || pool.stats().idle == 2);
+            let told = collector::told();
+            let dead: [&str; 3] = [&worker, &pid, &index];
+            assert_eq!(
+                count(&told, Level::DEBUG, &[&["worker born"], &dead[..]].concat()),
+                1
+            );
+            assert_eq!(
+                count(&told, Level::WARN, &[&["worker died"], &dead[..]].concat()),
+                1
+            );
+            assert_eq!(count(&told, Level::TRACE, &["task started", &worker]), 1);
+            assert_eq!(count(&told, Level::WARN, &["task lost", &worker]), 1);
+            finish(pool);
+        });
+        let named = ["worker=\"names/1\"", "worker=\"names/2\""];
+        for told in told.iter().filter(|told| told.line.contains("worker=")) {
+            assert!(
+                named.iter().any(|name| told.line.contains(name)),
+                "{told:?}"
+            );
+        }
+    });
+}
+
 /// A subscriber may use the pool it is told of: no lock is held.
 #[test]
 fn subscriber_may_call_the_pool() {

@@ -345,13 +345,18 @@
 //!
 //! # Features
 //! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger. `indicatif`:
-//! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: a span `task` for each task, from its submission to its
-//! end and within the span of the thread that submits it, and events with the target `procession`: tasks submitted, started and
-//! ended (DEBUG and TRACE), workers born and ended (DEBUG; WARN when nobody wanted that), pools opened, closed and terminated
-//! (INFO), dropped with unfinished work (WARN) or broken (ERROR). What is told of a task is within its span, `task submitted`
-//! first and `task ended` last; a lazy map is one task, which ends when it is over or dropped. What is told of pools and workers
-//! is within no span, and `pool opened` comes first, from `build`. Each thread emits what it did itself, with no lock held: a
-//! subscriber may use the pool, one that panics misses that event, and other events of several threads may overtake each other.
+//! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: what a pool does, for the crate of that name, under the
+//! target `procession`:
+//! * A span `task` (DEBUG) for each task, from its submission to its end and within the span of the thread that submits it. What
+//!   is told of a task is within it, `task submitted` first and `task ended` last. A lazy map is one task, which ends when it is
+//!   over or dropped. An inline pool tells nothing: its tasks run in the caller.
+//! * Events: tasks submitted, started and ended (DEBUG and TRACE), lost and timed out (WARN); workers born and ended (DEBUG; WARN
+//!   when nobody wanted that); pools opened, closed and terminated (INFO), dropped with unfinished work (WARN) or broken (ERROR).
+//!   What is told of workers and pools is within no span, and `pool opened` comes first, from `build`. `worker` is a worker's
+//!   name, as in errors: `pool/3`.
+//!
+//! Each thread emits what it did itself, with no lock held: a subscriber may use the pool, one that panics misses that event, and
+//! other events of several threads may overtake each other.
 //!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:

@@ -77,7 +77,7 @@ impl Driver {
         let seat = self.parts.seats.get(slot.index());
         let index = seat.map_or(0, |seat| seat.index as usize);
         self.listeners.tell(&Event::WorkerBorn { index, pid }, 1);
-        self.parts.trace.born(Slot(index as u32), pid);
+        self.parts.trace.born(index as u32, pid);
     }
 
     /// A worker process has ended.
@@ -87,7 +87,7 @@ impl Driver {
         let index = seat.map_or(0, |seat| seat.index as usize);
         let story = seat.and_then(|seat| seat.story.as_ref());
         if let Some(story) = story {
-            trace.died(Slot(index as u32), &story.death, expected);
+            trace.died(index as u32, &story.death, expected);
         }
         if let Some(story) = story.filter(|_| !self.listeners.all.is_empty()) {
             let death = story.death.clone();

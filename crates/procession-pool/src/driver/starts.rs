@@ -64,13 +64,16 @@ impl Shared {
         });
     }
 
-    /// The specification of a worker: named after the pool and its index, counted from 1.
     fn spec_of(&self, index: u32) -> WorkerSpec {
-        let name = format!("{}/{}", self.spec.name, index + 1);
         WorkerSpec {
-            name,
+            name: worker_name(&self.spec.name, index),
             index: index as usize,
             ..self.spec.clone()
         }
     }
+}
+
+/// What a worker is called: its pool's name and its index, counted from 1.
+pub(super) fn worker_name(pool: &str, index: u32) -> String {
+    format!("{pool}/{}", index + 1)
 }

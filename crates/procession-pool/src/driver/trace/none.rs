@@ -15,9 +15,9 @@ impl Trace {
         let TaskSpan = data.span;
     }
     #[inline(always)]
-    pub(crate) fn born(&mut self, _: Slot, _: u32) {}
+    pub(crate) fn born(&mut self, _: u32, _: u32) {}
     #[inline(always)]
-    pub(crate) fn died(&mut self, _: Slot, _: &WorkerDeath, _: bool) {}
+    pub(crate) fn died(&mut self, _: u32, _: &WorkerDeath, _: bool) {}
     #[inline(always)]
     pub(crate) fn take(&mut self) -> Trace {
         Trace

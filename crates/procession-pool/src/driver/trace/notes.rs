@@ -6,6 +6,7 @@ use tracing::{debug, error, info, trace, warn};
 
 use super::super::Driver;
 use super::super::parts::{JobData, Parts, known};
+use super::super::starts::worker_name;
 use super::spans::{TaskSpan, guard};
 use super::wanted;
 use crate::core::{Cancelled, JobId, PoolState, Slot};
@@ -31,14 +32,24 @@ enum Note {
     Over(TaskSpan),
     Refused(TaskSpan),
     Extended(Named, u32),
-    Started(Named, Items, Slot),
-    Lost(Named, u32, Slot),
-    TimedOut(Named, u32, Slot),
+    Started(Named, Items, Index),
+    Lost(Named, u32, Index),
+    TimedOut(Named, u32, Index),
     Cancelled(Named, Items, Cancelled),
-    Born(Slot, u32),
-    Died(Slot, Box<WorkerDeath>, bool),
+    Born(Index, u32),
+    Died(Index, Box<WorkerDeath>, bool),
     State(PoolState, Option<String>),
     CutOff(u64),
+}
+
+/// The index of a worker.
+#[derive(Clone, Copy, Debug)]
+struct Index(u32);
+
+impl Index {
+    fn name(self, pool: &str) -> String {
+        worker_name(pool, self.0)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,21 +75,21 @@ impl Trace {
         }
     }
 
-    pub(crate) fn born(&mut self, slot: Slot, pid: u32) {
+    pub(crate) fn born(&mut self, index: u32, pid: u32) {
         if wanted(LevelFilter::DEBUG) {
-            self.notes.push(Note::Born(slot, pid));
+            self.notes.push(Note::Born(Index(index), pid));
         }
     }
 
     /// `expected`: it was told to end, which is of less interest.
-    pub(crate) fn died(&mut self, slot: Slot, death: &WorkerDeath, expected: bool) {
+    pub(crate) fn died(&mut self, index: u32, death: &WorkerDeath, expected: bool) {
         let level = if expected {
             LevelFilter::DEBUG
         } else {
             LevelFilter::WARN
         };
         if wanted(level) {
-            let note = Note::Died(slot, Box::new(death.clone()), expected);
+            let note = Note::Died(Index(index), Box::new(death.clone()), expected);
             self.notes.push(note);
         }
     }
@@ -124,9 +135,9 @@ impl Parts {
     }
 
     /// Workers are told by their indexes, whichever place they are in.
-    fn called(&self, place: Slot) -> Slot {
+    fn called(&self, place: Slot) -> Index {
         let seat = self.seats.get(place.index());
-        seat.map_or(place, |seat| Slot(seat.index))
+        Index(seat.map_or(place.0, |seat| seat.index))
     }
 
     #[inline]
@@ -193,14 +204,14 @@ impl Note {
             Note::Extended(Named { id, name, span }, items) => {
                 debug!(target: "procession", parent: span.within(), pool, task = id, name, items, "task extended");
             }
-            Note::Started(Named { id, name, span }, Items { first, count }, slot) => {
-                trace!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, worker = slot.0, "task started");
+            Note::Started(Named { id, name, span }, Items { first, count }, worker) => {
+                trace!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, worker = worker.name(pool), "task started");
             }
-            Note::Lost(Named { id, name, span }, item, slot) => {
-                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = slot.0, "task lost");
+            Note::Lost(Named { id, name, span }, item, worker) => {
+                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = worker.name(pool), "task lost");
             }
-            Note::TimedOut(Named { id, name, span }, item, slot) => {
-                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = slot.0, "task timed out");
+            Note::TimedOut(Named { id, name, span }, item, worker) => {
+                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = worker.name(pool), "task timed out");
             }
             Note::Cancelled(Named { id, name, span }, Items { first, count }, why) => {
                 debug!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
@@ -212,14 +223,14 @@ impl Note {
     /// What concerns no task, and so belongs to no span.
     fn emit_of_pool(self, pool: &str) {
         match self {
-            Note::Born(slot, pid) => {
-                debug!(target: "procession", parent: None, pool, worker = slot.0, pid, "worker born");
+            Note::Born(worker, pid) => {
+                debug!(target: "procession", parent: None, pool, worker = worker.name(pool), index = worker.0, pid, "worker born");
             }
-            Note::Died(slot, death, true) => {
-                debug!(target: "procession", parent: None, pool, worker = slot.0, pid = death.pid(), %death, "worker ended");
+            Note::Died(worker, death, true) => {
+                debug!(target: "procession", parent: None, pool, worker = worker.name(pool), index = worker.0, pid = death.pid(), %death, "worker ended");
             }
-            Note::Died(slot, death, false) => {
-                warn!(target: "procession", parent: None, pool, worker = slot.0, pid = death.pid(), %death, "worker died");
+            Note::Died(worker, death, false) => {
+                warn!(target: "procession", parent: None, pool, worker = worker.name(pool), index = worker.0, pid = death.pid(), %death, "worker died");
             }
             Note::State(PoolState::Open, _) => {
                 info!(target: "procession", parent: None, pool, "pool opened")
