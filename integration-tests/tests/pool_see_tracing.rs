@@ -5,9 +5,10 @@ mod collector;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use collector::{ASKED, Told, count, listen, value};
+use collector::{ASKED, SPANLESS, Told, count, listen, value};
 use procession::{Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{die_by, error_of, finish, scene, until};
 use rustix::process::Signal;
@@ -230,6 +231,55 @@ fn spans(told: &[Told]) -> (usize, usize) {
             .count()
     };
     (with("opened="), with("closed="))
+}
+
+/// The span says whose events they are, so they do not; without a span they do, and warnings always, because who takes
+/// warnings alone has no span.
+#[test]
+fn what_the_span_says_is_not_repeated() {
+    scene(|| {
+        for spanless in [false, true] {
+            let told = listen("once", || {
+                SPANLESS.store(spanless, Ordering::Relaxed);
+                let pool = named("once");
+                assert_eq!(pool.map(|n: u64| n, 0..100).unwrap().len(), 100);
+                error_of(
+                    pool.apply(|| die_by(Signal::KILL), ()),
+                    TaskErrorKind::WorkerDied,
+                );
+                pool.close();
+                error_of(pool.apply(|| (), ()), TaskErrorKind::Closed);
+                pool.join().unwrap();
+                drop(pool);
+                SPANLESS.store(false, Ordering::Relaxed);
+            });
+            for what in [
+                "task submitted",
+                "task extended",
+                "task started",
+                "task ended",
+                "task lost",
+                "task refused",
+            ] {
+                let of_kind: Vec<&Told> = told
+                    .iter()
+                    .filter(|told| told.line.contains(what))
+                    .collect();
+                assert!(!of_kind.is_empty(), "{what}");
+                let times = if what == "task lost" && !spanless {
+                    2
+                } else {
+                    1
+                };
+                for told in of_kind {
+                    assert_eq!(told.line.contains("within="), !spanless, "{told:?}");
+                    for key in ["pool=", "task=", "name="] {
+                        assert_eq!(told.line.matches(key).count(), times, "{told:?}");
+                    }
+                }
+            }
+        }
+    });
 }
 
 /// A pool is told of where it is made and ended, and belongs to no span of whoever does that.

@@ -350,6 +350,8 @@
 //! * A span `task` (DEBUG) for each task, from its submission to its end and within the span of the thread that submits it. What
 //!   is told of a task is within it, `task submitted` first and `task ended` last. A lazy map is one task, which ends when it is
 //!   over or dropped. An inline pool tells nothing: its tasks run in the caller.
+//! * The span says which task of which pool it is (`pool`, `task`, `name`). Events do not repeat that, but for warnings, which
+//!   stand for themselves, and where no subscriber takes the span.
 //! * Events: tasks submitted, started and ended (DEBUG and TRACE), lost and timed out (WARN); workers born and ended (DEBUG; WARN
 //!   when nobody wanted that); pools opened, closed and terminated (INFO), dropped with unfinished work (WARN) or broken (ERROR).
 //!   What is told of workers and pools is within no span, and `pool opened` comes first, from `build`. `worker` is a worker's

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use procession::Pool;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// What was told, once.
@@ -29,6 +30,8 @@ static OPEN: Mutex<BTreeMap<u64, Open>> = Mutex::new(BTreeMap::new());
 static SPANS: AtomicU64 = AtomicU64::new(1);
 /// It asks this pool for its stats.
 pub(crate) static ASKED: Mutex<Option<Arc<Pool>>> = Mutex::new(None);
+/// It takes no spans.
+pub(crate) static SPANLESS: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
@@ -96,8 +99,11 @@ fn hold_up() {
 }
 
 impl Subscriber for Collector {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        !(metadata.is_span() && SPANLESS.load(Ordering::Relaxed))
     }
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let id = SPANS.fetch_add(1, Ordering::Relaxed);

@@ -2,12 +2,12 @@
 
 use procession_worker::WorkerDeath;
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, error, info, trace, warn};
+use tracing::{debug, error, info, warn};
 
 use super::super::Driver;
 use super::super::parts::{JobData, Parts, known};
 use super::super::starts::worker_name;
-use super::spans::{TaskSpan, guard};
+use super::spans::{TaskSpan, Whose, guard, tell};
 use super::wanted;
 use crate::core::{Cancelled, JobId, PoolState, Slot};
 
@@ -196,25 +196,63 @@ impl Driver {
     }
 }
 
+impl Named {
+    fn whose<'a>(&self, pool: &'a str) -> Whose<'a> {
+        Whose {
+            pool,
+            task: self.id,
+            name: self.name,
+            within: self.span.within(),
+        }
+    }
+}
+
 impl Note {
+    /// Warnings stand for themselves: who takes warnings alone has no span, also beside somebody who has.
     fn emit(self, pool: &str) {
         match self {
             Note::Over(span) => drop(span),
             Note::Refused(span) => span.refused(),
-            Note::Extended(Named { id, name, span }, items) => {
-                debug!(target: "procession", parent: span.within(), pool, task = id, name, items, "task extended");
+            Note::Extended(of, items) => {
+                tell!(debug, of.whose(pool), "task extended", items = items);
             }
-            Note::Started(Named { id, name, span }, Items { first, count }, worker) => {
-                trace!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, worker = worker.name(pool), "task started");
+            Note::Started(of, Items { first, count }, by) => {
+                tell!(
+                    trace,
+                    of.whose(pool),
+                    "task started",
+                    first = first,
+                    items = count,
+                    worker = by.name(pool)
+                );
             }
-            Note::Lost(Named { id, name, span }, item, worker) => {
-                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = worker.name(pool), "task lost");
+            Note::Cancelled(of, Items { first, count }, why) => {
+                tell!(
+                    debug,
+                    of.whose(pool),
+                    "task cancelled",
+                    first = first,
+                    items = count,
+                    why = reason(why)
+                );
             }
-            Note::TimedOut(Named { id, name, span }, item, worker) => {
-                warn!(target: "procession", parent: span.within(), pool, task = id, name, item, worker = worker.name(pool), "task timed out");
+            Note::Lost(of, item, by) => {
+                let Whose {
+                    pool,
+                    task,
+                    name,
+                    within,
+                } = of.whose(pool);
+                warn!(target: "procession", parent: within, pool, task, name, item, worker = by.name(pool), "task lost");
             }
-            Note::Cancelled(Named { id, name, span }, Items { first, count }, why) => {
-                debug!(target: "procession", parent: span.within(), pool, task = id, name, first, items = count, why = reason(why), "task cancelled");
+            Note::TimedOut(of, item, by) => {
+                let Whose {
+                    pool,
+                    task,
+                    name,
+                    within,
+                } = of.whose(pool);
+                warn!(target: "procession", parent: within, pool, task, name, item, worker = by.name(pool), "task timed out");
             }
             of_pool => of_pool.emit_of_pool(pool),
         }

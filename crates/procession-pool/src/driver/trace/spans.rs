@@ -1,4 +1,4 @@
-//! The span of a task, from before it is submitted to its end. It must never be made or dropped while a lock is held: the subscriber is told.
+//! The span of a task, from before it is submitted to its end. It must never be made or dropped under a lock: the subscriber is told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -6,9 +6,34 @@ use std::sync::Arc;
 use procession_worker::TaskId;
 use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
-use tracing::{Span, debug, debug_span};
+use tracing::{Span, debug_span};
 
 use super::wanted;
+
+/// Whose event it is, and the span that says so, if there is one.
+#[derive(Debug)]
+pub(super) struct Whose<'a> {
+    pub(super) pool: &'a str,
+    pub(super) task: u64,
+    pub(super) name: &'static str,
+    pub(super) within: Option<Id>,
+}
+
+/// An event of a task. Its span says whose it is; where there is none, the event does.
+macro_rules! tell {
+    ($level:ident, $whose:expr, $text:literal $(, $field:ident = $value:expr)*) => {{
+        let Whose { pool, task, name, within } = $whose;
+        match within {
+            Some(span) => {
+                tracing::$level!(target: "procession", parent: span, $($field = $value,)* $text);
+            }
+            None => {
+                tracing::$level!(target: "procession", parent: None, pool, task, name, $($field = $value,)* $text);
+            }
+        }
+    }};
+}
+pub(super) use tell;
 
 /// The span of one task. Its copies are with the task and with whatever is yet to be told of it; the last one that is
 /// dropped tells the end of the task, so nothing is told of it later, or outside.
@@ -41,22 +66,20 @@ impl TaskSpan {
         let task = id.0;
         let make = || debug_span!(target: "procession", "task", pool, task, name);
         let span = catch_unwind(AssertUnwindSafe(make)).unwrap_or(Span::none());
-        let within = span.id();
-        self.0 = Some(Arc::new(Begun {
+        let begun = Arc::new(Begun {
             pool: pool.into(),
             id,
             name,
             span,
-        }));
-        guard(|| {
-            debug!(target: "procession", parent: within, pool, task, name, items, "task submitted");
         });
+        guard(|| tell!(debug, begun.whose(), "task submitted", items = items));
+        self.0 = Some(begun);
     }
 
     /// It was not submitted after all.
     pub(crate) fn refused(&self) {
         if let Some(begun) = &self.0 {
-            guard(|| begun.refused());
+            guard(|| tell!(debug, begun.whose(), "task refused"));
         }
     }
 
@@ -67,19 +90,20 @@ impl TaskSpan {
 }
 
 impl Begun {
-    fn refused(&self) {
-        let (pool, task, name) = (&*self.pool, self.id.0, self.name);
-        debug!(target: "procession", parent: self.span.id(), pool, task, name, "task refused");
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            pool: &self.pool,
+            task: self.id.0,
+            name: self.name,
+            within: self.span.id(),
+        }
     }
 }
 
 impl Drop for Begun {
     fn drop(&mut self) {
+        guard(|| tell!(debug, self.whose(), "task ended"));
         let span = std::mem::replace(&mut self.span, Span::none());
-        let (pool, task, name) = (&*self.pool, self.id.0, self.name);
-        guard(|| {
-            debug!(target: "procession", parent: span.id(), pool, task, name, "task ended");
-        });
         guard(|| drop(span));
     }
 }
