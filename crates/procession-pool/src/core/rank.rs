@@ -8,9 +8,10 @@
 //!    has none, and is not taken back from it for the sake of order: it would lose its turn, each time, where workers are
 //!    given what they have while they boot.
 //! 2. Before something is handed out, what waits in links at a lower priority than the highest in the queue comes back, and
-//!    if a READY worker is free, what waits at a higher one than that does.
+//!    if a READY worker is free, what waits at a higher one than what that worker would be given does.
 //! 3. So no worker begins an item while one of a higher priority waits, in the queue or in a link, but for turns, for what
-//!    was begun meanwhile, and for links that take nothing.
+//!    was begun meanwhile, for links that take nothing, and for what a worker has while it boots: something higher may wait
+//!    in another one's link by then.
 
 use std::collections::BTreeMap;
 
@@ -79,6 +80,15 @@ impl Core {
         self.queue.highest().max(own)
     }
 
+    /// The lowest priority that a READY worker without frames would be given.
+    fn least_wanted(&self) -> Option<i32> {
+        if self.own.items == 0 {
+            return self.queue.highest().filter(|_| !self.idle.is_empty());
+        }
+        let next = |slot: &u32| self.highest_for(*slot as usize);
+        self.idle.iter().filter_map(next).min()
+    }
+
     /// Whether something higher waits than this job, of which something is next for this worker: then it has its turn.
     pub(super) fn is_in_turn(&self, slot: usize, id: JobId) -> bool {
         self.jobs.differ() && self.highest_for(slot) > self.priority_of(id)
@@ -91,8 +101,7 @@ impl Core {
             return false;
         }
         // Not one that boots: of two of them each would take it from the other.
-        let free = !self.idle.is_empty();
-        let common = self.queue.highest();
+        let least = self.least_wanted();
         let mut came_back = false;
         for slot in 0..self.workers.len() {
             let Some(worker) = self.workers.get(slot).filter(|w| w.waiting() > 0) else {
@@ -107,7 +116,7 @@ impl Core {
             };
             let priority = job.priority;
             let lower = self.highest_for(slot) > Some(priority) && !newest.in_turn;
-            let wanted = free && common.is_some_and(|front| front < priority);
+            let wanted = least.is_some_and(|least| least < priority);
             let wanted = wanted && self.has_movable_work(slot);
             if lower || wanted {
                 let before = worker.frames.len();

@@ -199,6 +199,29 @@ fn turn_of_own_work_lets_nothing_else_by() {
     scene.end();
 }
 
+/// What waits in another worker's link is for anyone, and higher than what is its own.
+#[test]
+fn free_worker_takes_what_is_higher_before_what_is_its_own() {
+    let mut scene = Scene::ready(2);
+    scene.known(10 * US);
+    let own = chunks(&mut scene, 2, 1, 1);
+    scene.begin(0);
+    let high = |scene: &mut Scene| {
+        scene.submit(JobSpec {
+            priority: 1,
+            ..call()
+        })
+    };
+    let first = high(&mut scene);
+    let second = high(&mut scene);
+    assert_eq!(first_of(&scene, 1), Some((first, 0)));
+    scene.done(0, 1);
+    assert_eq!(first_of(&scene, 0), Some((second, 0)));
+    scene.done(0, 1);
+    assert_eq!(first_of(&scene, 0), Some((own, 1)));
+    scene.end();
+}
+
 /// An idle worker takes the others' work from behind theirs, and nothing else.
 #[test]
 fn stealing_leaves_what_belongs_to_the_robbed() {
