@@ -135,6 +135,7 @@ fn past_the_first() -> (Scene, [super::super::JobId; 2]) {
 }
 
 fn reply_arrives(scene: &mut Scene) {
+    scene.fx.counted(super::super::Slot(0), 1);
     scene
         .core
         .replied(scene.who(0), 1, None, scene.now, &mut scene.fx);

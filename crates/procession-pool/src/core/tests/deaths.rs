@@ -249,7 +249,7 @@ fn worker_that_claimed_more_than_it_replied_never_runs_anything_twice() {
         scene.fx.begin_item(job, item);
     }
     let who = scene.who(0);
-    scene.fx.links[0] = super::fake::Link::default();
+    scene.fx.dies(Slot(0));
     scene.core.lost(who, 2, scene.now, &mut scene.fx);
     scene.run();
     assert_eq!(scene.fx.outcomes(jobs[0]), [Lost, Lost]);

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::{
-    Cancelled, Effects, Fate, JobId, NEVER, Nanos, Overrun, Slot, Sticky, WorkerRef,
-};
+use super::super::{Cancelled, Effects, Fate, JobId, NEVER, Nanos, Overrun, Slot, WorkerRef};
+use super::in_order::Turns;
+use super::whereabouts::Whereabouts;
 
 /// How an item ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) struct Sent {
     pub(super) job: JobId,
     pub(super) first: u32,
     pub(super) count: u32,
+    /// It goes before higher priorities.
+    pub(super) in_turn: bool,
 }
 
 /// The far end of one link.
@@ -54,6 +56,10 @@ pub(super) struct Link {
     pub(super) lies: bool,
     /// The item it is at took too long, and is tried again elsewhere.
     pub(super) overran: bool,
+    /// The core knows that it is.
+    pub(super) ready: bool,
+    /// Items it ran whose replies are not counted.
+    pub(super) uncounted: u32,
 }
 
 #[derive(Debug)]
@@ -90,20 +96,18 @@ pub(super) struct Fake {
     pub(super) now: Nanos,
     /// The latest incarnation in each place, kept by the simulation.
     pub(super) incarnations: HashMap<Slot, u32>,
-    /// Jobs whose chunks belong to indexes.
-    pub(super) sticky: HashMap<JobId, Sticky>,
-    /// Indexes below this have workers.
-    pub(super) size: u32,
-    /// Indexes may be out of service for a while, so that what belongs to them goes elsewhere.
-    pub(super) moves: bool,
     /// Links that got something since somebody looked.
     pub(super) rung: Vec<Slot>,
+    /// Where everything is.
+    pub(super) seen: Whereabouts,
+    pub(super) turns: Turns,
 }
 
 impl Fake {
     pub(super) fn new(workers: u32) -> Fake {
         Fake {
             links: (0..workers).map(|_| Link::default()).collect(),
+            seen: Whereabouts::new(workers),
             ..Fake::default()
         }
     }
@@ -153,6 +157,7 @@ impl Fake {
         job.outcomes.resize(job.announced as usize, None);
         job.begun.resize(job.announced as usize, 0);
         job.failures.resize(job.announced as usize, 0);
+        self.seen.grows(id, more);
         start_by
     }
 
@@ -180,6 +185,7 @@ impl Fake {
         let place = &mut job.outcomes[item as usize];
         assert_eq!(*place, None, "item {item} of {id:?} resolved twice");
         *place = Some(outcome);
+        self.seen.is_over(id, item);
     }
 
     /// The worker claims its oldest frame, if it has one and has not.
@@ -196,6 +202,7 @@ impl Fake {
 
     /// An item's function is entered.
     pub(super) fn begin_item(&mut self, id: JobId, item: u32) {
+        self.seen.begins(id, item);
         let job = self.jobs.get_mut(&id).expect("job");
         let begun = &mut job.begun[item as usize];
         *begun += 1;
@@ -212,6 +219,7 @@ impl Fake {
         frame.first += 1;
         frame.count -= 1;
         link.ran += 1;
+        link.uncounted += 1;
         let next = (frame.count > 0).then_some(frame.first);
         if next.is_none() {
             link.frames.pop_front();
@@ -242,6 +250,30 @@ impl Fake {
             Fate::Again => {}
         }
         job.failures[at] += 1;
+        self.seen.failed(id, item, fate, self.now);
+    }
+
+    /// These replies of a worker are about to be counted.
+    pub(super) fn counted(&mut self, slot: Slot, items: u32) {
+        let link = &mut self.links[slot.index()];
+        link.uncounted -= items;
+        link.ready = true;
+    }
+
+    /// The worker ends; says how many of its frames had begun.
+    pub(super) fn dies(&mut self, slot: Slot) -> u32 {
+        self.seen.dies(slot);
+        // What it was told may be for its last replies.
+        self.stops.retain(|stopped| *stopped != slot);
+        self.kills.retain(|killed| *killed != slot);
+        let link = &mut self.links[slot.index()];
+        link.who = None;
+        link.frames.clear();
+        link.killed = false;
+        link.overran = false;
+        link.ready = false;
+        link.uncounted = 0;
+        u32::from(std::mem::take(&mut link.begun))
     }
 
     pub(super) fn outcomes(&self, id: JobId) -> Vec<Outcome> {
@@ -274,11 +306,9 @@ impl Effects for Fake {
             "{job:?} has no such items"
         );
         let link = &mut self.links[to.index()];
-        if let Some(sticky) = self.sticky.get(&job) {
-            let (owner, most) = (sticky.index_of(first), sticky.rest_of_chunk(first));
+        if let Some(sticky) = self.seen.sticky(job) {
+            let most = sticky.rest_of_chunk(first);
             assert!(count <= most, "two chunks in one frame");
-            let is_its = link.index == owner || owner >= self.size || self.moves;
-            assert!(is_its, "chunk of {owner} sent to {}", link.index);
         }
         assert!(link.who.is_some(), "sent to nobody");
         assert!(!link.killed, "sent to a worker that is ended");
@@ -300,12 +330,16 @@ impl Effects for Fake {
             !namesakes.any(|slot| at_work(&self.links[slot])),
             "two at work under index {index}"
         );
-        let link = &mut self.links[to.index()];
         if taken > 0 {
+            let from = self.seen.leaving(job, first, taken, self.now);
+            let in_turn = self.check_hand_out(to, job, &from);
+            self.seen.sent(job, first, taken, to);
+            let link = &mut self.links[to.index()];
             link.frames.push_back(Sent {
                 job,
                 first,
                 count: taken,
+                in_turn,
             });
             link.most = link.most.max(link.frames.len());
             self.sends += 1;
@@ -319,7 +353,11 @@ impl Effects for Fake {
         assert!(link.who.is_some(), "taken from nobody");
         let keep = usize::from(link.begun);
         let taken = link.frames.len() - keep;
-        let items: u32 = link.frames.drain(keep..).map(|sent| sent.count).sum();
+        let mut items = 0;
+        for sent in link.frames.drain(keep..) {
+            items += sent.count;
+            self.seen.wait(sent.job, sent.first, sent.count);
+        }
         link.given -= u64::from(items);
         link.room = link.room.map(|room| room + items);
         link.robbed += 1;
@@ -395,6 +433,7 @@ impl Effects for Fake {
             "{job:?} finished with items left"
         );
         record.finished = true;
+        self.seen.leaves(job);
     }
 
     fn start(&mut self, slot: Slot, index: u32) {

@@ -140,6 +140,7 @@ fn reply_on_its_way_at_the_end_of_the_time_leaves_the_next_item_alone() {
     scene.core.timer(scene.now, &mut scene.fx);
     assert!(scene.fx.kills.is_empty(), "it is at the second one");
     scene.fx.resolve(jobs[0], 0, Done);
+    scene.fx.counted(super::super::Slot(0), 1);
     scene
         .core
         .replied(scene.who(0), 1, None, scene.now, &mut scene.fx);

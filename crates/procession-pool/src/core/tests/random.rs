@@ -289,6 +289,9 @@ fn apply(scene: &mut Scene, jobs: &mut Vec<JobId>, step: Step) {
         Step::Die { slot } if lives(scene, slot) => scene.die(slot),
         Step::Retire { slot } if lives(scene, slot) => drop(scene.retire(slot)),
         Step::Resize { workers } => {
+            if scene.core.state() == super::super::PoolState::Open {
+                scene.fx.seen.resized(workers);
+            }
             scene.core.resize(workers, scene.now, &mut scene.fx);
             scene.check();
         }

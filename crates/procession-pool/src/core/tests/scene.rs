@@ -1,5 +1,7 @@
 //! A core, a fake driver and a hand on the clock; every step ends with the sanity check.
 
+use super::super::place::Duty;
+use super::super::worker::WorkerState;
 use super::super::{
     Chunk, Core, CoreConfig, Extended, Fault, JobId, JobSpec, LifeConfig, Nanos, Refused, Slot,
     Sticky, Terms, Verdict, WorkerRef,
@@ -66,8 +68,9 @@ impl Scene {
     }
 
     /// The core and the links agree, and the core with itself.
-    pub(super) fn check(&self) {
+    pub(super) fn check(&mut self) {
         self.core.sanity_check();
+        self.look_round();
         for (slot, link) in self.fx.links.iter().enumerate() {
             if let Some(front) = self.core.front(Slot(slot as u32)) {
                 let sent = link
@@ -79,6 +82,41 @@ impl Scene {
         }
     }
 
+    /// The core has what links and effects say that it has, and all of it is in order.
+    pub(super) fn look_round(&mut self) {
+        let (counts, core) = (self.fx.seen.counts(), &self.core);
+        let queued = (counts.common, counts.own, counts.held);
+        assert_eq!(queued, (core.queue.items(), core.own.items, core.held));
+        for (link, worker) in self.fx.links.iter_mut().zip(&core.workers) {
+            link.ready = worker.state == WorkerState::Ready;
+        }
+        self.fx.check_order();
+    }
+
+    /// The process of this worker is about to be lost: what waits for its index is for anyone if no other one is there and
+    /// the next start has to pause.
+    pub(super) fn may_pause(&mut self, slot: Slot, begun: u32) {
+        let Some(worker) = self.core.workers.get(slot.index()) else {
+            return;
+        };
+        let half_replied = worker.frames.front().is_some_and(|frame| frame.begun);
+        let nothing_done = begun == 0 && !half_replied;
+        let pauses = match worker.state {
+            WorkerState::Starting | WorkerState::Booting => nothing_done,
+            WorkerState::Ready => nothing_done && !worker.used && worker.setbacks > 0,
+            WorkerState::Down { .. } | WorkerState::Stopping | WorkerState::Killed => false,
+        };
+        let index = worker.index;
+        let mut others = self.core.workers.iter().enumerate();
+        let served = others.any(|(other, w)| {
+            let has_it = matches!(w.duty, Duty::Serves | Duty::Succeeds) && w.index == index;
+            other != slot.index() && has_it && w.is_live()
+        });
+        if pauses && !served {
+            self.fx.seen.given_up(index);
+        }
+    }
+
     pub(super) fn submit(&mut self, spec: JobSpec) -> JobId {
         self.try_submit(spec).expect("the pool is open")
     }
@@ -87,6 +125,7 @@ impl Scene {
         for _ in 0..calls {
             let id = self.core.next_id();
             self.fx.announce(id, 1, false);
+            self.fx.seen.enters(id, &call(), None);
             let given = self.core.submit(call(), self.now, &mut self.fx);
             assert_eq!(given, Ok(id));
         }
@@ -110,6 +149,7 @@ impl Scene {
         let id = self.core.next_id();
         self.fx.announce(id, spec.items, spec.open);
         self.fx.announce_deadline(id, spec.terms.start_by);
+        self.fx.seen.enters(id, &spec, sticky);
         let (now, fx) = (self.now, &mut self.fx);
         let result = match sticky {
             None => self.core.submit(spec, now, fx),
@@ -117,7 +157,10 @@ impl Scene {
         };
         match result {
             Ok(given) => assert_eq!(given, id, "the id was foretold"),
-            Err(_) => drop(self.fx.jobs.remove(&id)),
+            Err(_) => {
+                self.fx.jobs.remove(&id);
+                self.fx.seen.leaves(id);
+            }
         }
         self.check();
         result
@@ -194,11 +237,13 @@ impl Scene {
 
     pub(super) fn fail_start(&mut self) {
         let slot = self.fx.starts.pop_front().expect("a start was asked for");
+        self.may_pause(slot, 0);
         self.core.start_failed(slot, self.now, &mut self.fx);
         self.check();
     }
 
     pub(super) fn say_ready(&mut self, who: WorkerRef) {
+        self.fx.links[who.slot.index()].ready = true;
         self.core.ready(who, self.now, &mut self.fx);
         self.check();
     }
@@ -228,6 +273,7 @@ impl Scene {
             let outcome = if item < items { Outcome::Done } else { outcome };
             self.fx.ran_item(Slot(slot), Some(outcome));
         }
+        self.fx.counted(Slot(slot), items);
         let failed = (outcome == Outcome::Failed).then_some(first + items - 1);
         self.core
             .replied(self.who(slot), items, failed, self.now, &mut self.fx);
@@ -242,6 +288,7 @@ impl Scene {
     pub(super) fn fail_by(&mut self, slot: u32, fault: Fault) {
         self.begin(slot);
         self.fx.ran_item(Slot(slot), None);
+        self.fx.counted(Slot(slot), 1);
         self.core
             .failed(self.who(slot), fault, self.now, &mut self.fx);
         self.check();
@@ -250,6 +297,9 @@ impl Scene {
     /// Says what is to become of the oldest failure of this job that is being judged.
     pub(super) fn judge(&mut self, id: JobId, verdict: Verdict) {
         let item = self.fx.jobs.get_mut(&id).expect("job").judged.remove(0);
+        if verdict == Verdict::Again {
+            self.fx.seen.worth_another(id, item, self.now);
+        }
         self.core.judged(id, item, verdict, self.now, &mut self.fx);
         self.check();
     }
@@ -291,15 +341,8 @@ impl Scene {
     /// The worker's process ends, by itself or as it was told.
     pub(super) fn die(&mut self, slot: u32) {
         let who = self.who(slot);
-        let link = &mut self.fx.links[slot as usize];
-        let begun = u32::from(link.begun);
-        link.frames.clear();
-        link.begun = false;
-        link.killed = false;
-        link.overran = false;
-        link.who = None;
-        self.fx.stops.retain(|stopped| stopped.0 != slot);
-        self.fx.kills.retain(|killed| killed.0 != slot);
+        let begun = self.fx.dies(Slot(slot));
+        self.may_pause(Slot(slot), begun);
         self.core.lost(who, begun, self.now, &mut self.fx);
         self.check();
     }
@@ -324,10 +367,12 @@ impl Scene {
         self.now += by;
         self.fx.now = self.now;
         self.core.timer(self.now, &mut self.fx);
+        self.fx.seen.release(self.now);
         self.check();
     }
 
     pub(super) fn resize(&mut self, workers: u32) {
+        self.fx.seen.resized(workers);
         assert!(self.core.resize(workers, self.now, &mut self.fx));
         self.check();
     }

@@ -68,6 +68,7 @@ fn tiny_items_travel_together() {
                     scene.fx.ran_item(Slot(slot), Some(Done));
                 }
                 let who = scene.who(slot);
+                scene.fx.counted(Slot(slot), count);
                 scene.core.measured(who, 0, count, u64::from(count) * US);
                 scene
                     .core

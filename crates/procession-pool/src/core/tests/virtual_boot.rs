@@ -8,6 +8,7 @@ use super::virtual_pool::{Event, Sim, Virtual};
 impl Sim {
     pub(super) fn started(&mut self, slot: Slot) {
         if self.rng.percent(self.bad_starts) {
+            self.scene.may_pause(slot, 0);
             return self
                 .scene
                 .core
@@ -48,6 +49,7 @@ impl Sim {
         self.workers[who.slot.index()].booted = true;
         // The first reply may overtake READY, and READY may come twice.
         if self.rng.percent(80) || self.scene.fx.links[who.slot.index()].frames.is_empty() {
+            self.scene.fx.links[who.slot.index()].ready = true;
             self.scene
                 .core
                 .ready(who, self.scene.now, &mut self.scene.fx);

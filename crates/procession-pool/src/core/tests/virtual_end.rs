@@ -102,16 +102,8 @@ impl Sim {
         self.for_ever.retain(|other| *other != who);
         let killed = self.killed.iter().position(|killed| killed.who == who);
         let killed = killed.map(|at| self.killed.swap_remove(at));
-        let link = &mut self.scene.fx.links[who.slot.index()];
-        let begun = u32::from(link.begun);
-        link.who = None;
-        link.frames.clear();
-        link.begun = false;
-        link.killed = false;
-        link.overran = false;
-        // Its last replies may have been what it was told to end for.
-        self.scene.fx.stops.retain(|stopped| *stopped != who.slot);
-        self.scene.fx.kills.retain(|killed| *killed != who.slot);
+        let begun = self.scene.fx.dies(who.slot);
+        self.scene.may_pause(who.slot, begun);
         let before = self.scene.core.stats();
         self.scene
             .core

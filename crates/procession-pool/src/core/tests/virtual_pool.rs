@@ -124,9 +124,6 @@ impl Sim {
             sticks: rng.percent(40),
             rng,
         };
-        let fails = sim.bad_starts + sim.bad_boots + sim.murders + sim.bad_items;
-        sim.scene.fx.moves = fails > 0;
-        sim.scene.fx.size = workers;
         if sim.rng.percent(30) {
             sim.scene.core.cancel_grace = 0;
         }
@@ -162,6 +159,7 @@ impl Sim {
                         }
                     }
                     self.scene.core.timer(self.scene.now, &mut self.scene.fx);
+                    self.scene.fx.seen.release(self.scene.now);
                 }
                 _ => {
                     let Some(Reverse((when, _, event))) = self.heap.pop() else {
@@ -190,6 +188,7 @@ impl Sim {
     /// What the core asked for becomes events.
     fn after(&mut self) {
         self.scene.core.sanity_check();
+        self.scene.look_round();
         while let Some(slot) = self.scene.fx.starts.pop_front() {
             let places = self.scene.fx.links.len();
             self.workers.resize_with(places, Virtual::default);
@@ -224,6 +223,7 @@ impl Sim {
     fn judged(&mut self, number: u64) {
         let (job, item) = self.judging.remove(&number).expect("asked");
         let verdict = if self.rng.percent(60) {
+            self.scene.fx.seen.worth_another(job, item, self.scene.now);
             Verdict::Again
         } else {
             Verdict::GiveUp
@@ -338,6 +338,7 @@ impl Sim {
                 assert_eq!(front, job);
                 let now = items.min(left);
                 let now = if self.retried.contains(&job) { 1 } else { now };
+                self.scene.fx.counted(who.slot, now);
                 let ghost = self.scene.fx.is_finished(job);
                 if failed == Some(first) && self.retried.contains(&job) && !ghost {
                     self.scene

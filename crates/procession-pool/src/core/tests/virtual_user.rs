@@ -69,7 +69,9 @@ impl Sim {
         let (now, fx) = (self.scene.now, &mut self.scene.fx);
         match (self.rng.below(3), fx.links[pick].who) {
             (0, _) => {
-                fx.moves = true;
+                if self.scene.core.state() == PoolState::Open {
+                    fx.seen.resized(workers);
+                }
                 self.scene.core.resize(workers, now, fx);
             }
             (1, Some(who)) => drop(self.scene.core.retire(who, now, fx)),
@@ -121,9 +123,6 @@ impl Sim {
             self.retried.insert(id);
         }
         self.kinds.insert(id, kind);
-        if let Some(sticky) = sticky {
-            self.scene.fx.sticky.insert(id, sticky);
-        }
         self.scene.fx.announce(id, items, open);
         self.scene.fx.announce_deadline(id, terms.start_by);
         let spec = JobSpec {
@@ -136,6 +135,7 @@ impl Sim {
             terms,
         };
         let (now, fx) = (self.scene.now, &mut self.scene.fx);
+        fx.seen.enters(id, &spec, sticky);
         let taken = match sticky {
             None => self.scene.core.submit(spec, now, fx),
             Some(sticky) => self.scene.core.submit_chunks(spec, sticky, now, fx),
@@ -150,6 +150,7 @@ impl Sim {
             Err(_) => {
                 assert_ne!(self.scene.core.state(), PoolState::Open);
                 self.scene.fx.jobs.remove(&id);
+                self.scene.fx.seen.leaves(id);
             }
         }
     }
