@@ -20,6 +20,10 @@ struct Heard {
     text: String,
     file: String,
     line: u32,
+    /// What came as keys and values.
+    worker: Option<String>,
+    task: Option<u64>,
+    item: Option<u64>,
 }
 
 /// Keeps what it is given.
@@ -33,6 +37,7 @@ impl Log for Ear {
     }
 
     fn log(&self, record: &Record<'_>) {
+        let value = |key: &str| record.key_values().get(key.into());
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -42,6 +47,9 @@ impl Log for Ear {
                 text: record.args().to_string(),
                 file: record.file().unwrap_or_default().to_owned(),
                 line: record.line().unwrap_or_default(),
+                worker: value("worker").map(|worker| worker.to_string()),
+                task: value("task").and_then(|task| task.to_u64()),
+                item: value("item").and_then(|item| item.to_u64()),
             });
         assert!(!record.args().to_string().contains("the logger panics"));
     }
@@ -94,10 +102,10 @@ fn records_reach_the_parent_s_logger_with_level_target_and_worker() {
         seen,
         [
             (Level::Info, here, "[ocr/1] from the initializer"),
-            (Level::Error, "page", "[ocr/1] 7 is missing"),
-            (Level::Warn, here, "[ocr/1] warned"),
-            (Level::Info, here, "[ocr/1] told\nin two lines"),
-            (Level::Debug, here, "[ocr/1] escaped \\u{1b}[1m"),
+            (Level::Error, "page", "[ocr/1, task 1] 7 is missing"),
+            (Level::Warn, here, "[ocr/1, task 1] warned"),
+            (Level::Info, here, "[ocr/1, task 1] told\nin two lines"),
+            (Level::Debug, here, "[ocr/1, task 1] escaped \\u{1b}[1m"),
         ]
     );
     assert!(
@@ -105,6 +113,56 @@ fn records_reach_the_parent_s_logger_with_level_target_and_worker() {
             .iter()
             .all(|heard| heard.file == file!() && heard.line > 0)
     );
+}
+
+/// Whichever thread of the worker logs, and before the first task none is named.
+#[test]
+fn a_record_tells_which_task_logged_it_and_for_which_item() {
+    // Number and first page of each task.
+    let mut tasks = Vec::new();
+    let heard = listen(|| {
+        let pool = Pool::builder()
+            .workers(2)
+            .name("ocr")
+            .forward_logs(LevelFilter::Info)
+            .initializer(|| log::info!("no task"), ())
+            .build()
+            .unwrap();
+        let page = |page: u64| {
+            log::info!("{page}");
+            let thread = std::thread::spawn(move || log::info!("{page}"));
+            thread.join().unwrap();
+        };
+        for first in [0, 40, 80] {
+            let pages = pool.call(page).chunk_size(7).map_async(first..first + 40);
+            tasks.push((pages.id().0, first));
+            pages.get().unwrap();
+        }
+        tasks.push((tasks.len() as u64 + 1, 120));
+        let lazy = pool.call(page).buffer_size(6).imap(120..140);
+        assert_eq!(lazy.map(Result::unwrap).count(), 20);
+        let call = pool.apply_async(page, (140,));
+        tasks.push((call.id().0, 140));
+        call.get().unwrap();
+        finish(pool);
+    });
+    let (from_tasks, others): (Vec<_>, Vec<_>) =
+        heard.iter().partition(|heard| heard.task.is_some());
+    assert_eq!((from_tasks.len(), others.len()), (2 * 141, 2), "{heard:#?}");
+    for heard in from_tasks {
+        let (head, page) = heard.text.split_once("] ").unwrap();
+        let page: u64 = page.parse().unwrap();
+        let (task, first) = tasks.iter().rfind(|(_, first)| *first <= page).unwrap();
+        assert_eq!(heard.task, Some(*task), "{heard:?}");
+        assert_eq!(heard.item, Some(page - first), "{heard:?}");
+        let worker = heard.worker.as_ref().unwrap();
+        assert_eq!(head, format!("[{worker}, task {task}"));
+    }
+    for heard in others {
+        let worker = heard.worker.as_ref().unwrap();
+        assert_eq!(heard.text, format!("[{worker}] no task"));
+        assert_eq!(heard.item, None);
+    }
 }
 
 /// HY08: the level is a filter in the worker, and this program's own is another one.
@@ -203,7 +261,7 @@ fn a_warning_before_the_end_arrives() {
         finish(pool);
     });
     assert_eq!(heard.len(), 1, "{heard:?}");
-    assert_eq!(heard[0].text, "[pool/1] the heap is damaged");
+    assert_eq!(heard[0].text, "[pool/1, task 1] the heap is damaged");
 }
 
 /// A flood is cut, told, and holds nothing up; not even when the logger is slow.

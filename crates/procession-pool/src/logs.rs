@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use log::kv::{Source, Value};
 use log::{Level, Metadata, Record};
 use procession_task::{LogBatch, LogRecord};
 
@@ -41,7 +42,7 @@ impl Logs {
         callbacks.post(Box::new(move || {
             guard.guard(|| write_dropped(&worker, batch.dropped));
             for record in &batch.records {
-                guard.guard(|| write(&worker, record));
+                guard.guard(|| write_record(&worker, record));
             }
             logs.bytes.fetch_sub(bytes, Ordering::Relaxed);
             let pool = worker.rsplit_once('/').map_or(&*worker, |(pool, _)| pool);
@@ -55,14 +56,24 @@ impl Logs {
 fn write_dropped(whose: &str, dropped: u64) {
     if dropped > 0 {
         let text = format!("{dropped} log records were dropped");
-        write(
-            whose,
-            &LogRecord::new(Level::Warn as u8, "procession", &text),
-        );
+        let record = LogRecord::new(Level::Warn as u8, "procession", &text);
+        write(whose, &record, &None::<(&str, Value<'_>)>);
     }
 }
 
-fn write(worker: &str, record: &LogRecord) {
+/// Task and item also come as keys and values, for loggers that take those.
+fn write_record(worker: &str, record: &LogRecord) {
+    let named = ("worker", Value::from(worker));
+    if record.task == 0 {
+        write(worker, record, &named);
+        return;
+    }
+    let (task, item) = (Value::from(record.task), Value::from(record.item));
+    let values = [named, ("task", task), ("item", item)];
+    write(&format!("{worker}, task {}", record.task), record, &values);
+}
+
+fn write(whose: &str, record: &LogRecord, values: &dyn Source) {
     let Some(level) = Level::iter().find(|level| *level as u8 == record.level) else {
         return;
     };
@@ -78,7 +89,8 @@ fn write(worker: &str, record: &LogRecord) {
     logger.log(
         &Record::builder()
             .metadata(metadata)
-            .args(format_args!("[{worker}] {}", record.message))
+            .args(format_args!("[{whose}] {}", record.message))
+            .key_values(&values)
             .module_path(Some(record.module.as_str()).filter(|text| known(text)))
             .file(Some(record.file.as_str()).filter(|text| known(text)))
             .line(Some(record.line).filter(|line| *line > 0))

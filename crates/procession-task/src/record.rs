@@ -30,6 +30,10 @@ pub struct LogRecord {
     pub file: String,
     /// The line in that file; 0 if it is not known.
     pub line: u32,
+    /// The task that ran; 0 if none did.
+    pub task: u64,
+    /// Which of its items.
+    pub item: u32,
 }
 
 impl LogRecord {
@@ -43,6 +47,8 @@ impl LogRecord {
             module: String::new(),
             file: String::new(),
             line: 0,
+            task: 0,
+            item: 0,
         }
     }
 
@@ -52,6 +58,13 @@ impl LogRecord {
         self.module = text::file(module);
         self.file = text::file(file);
         self.line = line;
+        self
+    }
+
+    /// The same record with the task that ran and which of its items.
+    #[must_use]
+    pub fn of(mut self, task: u64, item: u32) -> LogRecord {
+        (self.task, self.item) = (task, item);
         self
     }
 

@@ -156,14 +156,17 @@ fn hello_ready_bell() {
 
 #[test]
 fn log_records() {
-    let record = LogRecord::new(3, "t", "m").at("a", "f", 300);
+    let record = LogRecord::new(3, "t", "m").at("a", "f", 300).of(301, 7);
     let batch = LogBatch {
         dropped: 2,
         records: vec![record],
     };
     from_worker(
         &FromWorker::Log(batch),
-        &[&[6, 2, 1, 3, 1, b't', 1, b'm', 1, b'a', 1, b'f', 0xac, 2]],
+        &[
+            &[6, 2, 1, 3, 1, b't', 1, b'm', 1, b'a', 1, b'f', 0xac, 2],
+            &[0xad, 2, 7],
+        ],
     );
 }
 

@@ -344,9 +344,9 @@
 //!   arguments and come back as results.
 //!
 //! # Features
-//! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger. `indicatif`:
-//! progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: what a pool does, for the crate of that name, under the
-//! target `procession`:
+//! None is on by default. `log`: `PoolBuilder::forward_logs` hands the workers' log records to this program's logger, each with
+//! its worker and task. `indicatif`: progress bars, `Call::progress_bar` and `Events::draw`. `tracing`: what a pool does, for the
+//! crate of that name, under the target `procession`:
 //! * A span `task` (DEBUG) for each task, from its submission to its end and within the span of the thread that submits it. What
 //!   is told of a task is within it, `task submitted` first and `task ended` last. A lazy map is one task, which ends when it is
 //!   over or dropped. An inline pool tells nothing: its tasks run in the caller.
@@ -358,7 +358,8 @@
 //!   name, as in errors: `pool/3`.
 //!
 //! Each thread emits what it did itself, with no lock held: a subscriber may use the pool, one that panics misses that event, and
-//! other events of several threads may overtake each other.
+//! other events of several threads may overtake each other. A subscriber of `tracing-subscriber` with its feature `tracing-log` is
+//! all it takes to have these and the records of the feature `log` in one log.
 //!
 //! # Which layer
 //! This crate re-exports the others; take one alone where it is enough:

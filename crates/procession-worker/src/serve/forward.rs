@@ -11,6 +11,7 @@ use procession_os::socket::Socket;
 use procession_task::message::FromWorker;
 use procession_task::{LogBatch, LogRecord};
 
+use super::words::running;
 use crate::info;
 
 /// Bytes of records that wait for room in the socket.
@@ -155,8 +156,9 @@ impl Log for Forwarder {
         }
         // User code, which may log as well: no lock is held.
         let message = record.args().to_string();
+        let (task, item) = running().unwrap_or_default();
         let taken = LogRecord::new(record.level() as u8, record.target(), &message);
-        self.take(taken.at(
+        self.take(taken.of(task, item).at(
             record.module_path().unwrap_or_default(),
             record.file().unwrap_or_default(),
             record.line().unwrap_or_default(),

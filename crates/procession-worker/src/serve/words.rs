@@ -3,6 +3,8 @@
 //! Code here runs in the panic hook and in user code; it must not panic, wait or write to the rings.
 
 use std::sync::OnceLock;
+#[cfg(feature = "log")]
+use std::sync::atomic::Ordering;
 
 use procession_task::codec::{self, Limits};
 use procession_task::failure::Failure;
@@ -22,6 +24,18 @@ pub(crate) fn is_cancelled() -> bool {
         let task = layout.get(link::TASK);
         task != 0 && layout.get(link::CANCEL) == task
     })
+}
+
+/// The task this worker is at, and which of its items.
+#[cfg(feature = "log")]
+pub(super) fn running() -> Option<(u64, u32)> {
+    let layout = LINK.get()?;
+    let at = layout.header.at(link::TASK);
+    let task = at.load(Ordering::Acquire);
+    let item = layout.header.at(link::ITEM).load(Ordering::Acquire);
+    // For the thread that runs tasks both stand still. Another one that finds a different task cannot tell whose item it has.
+    let stands = at.load(Ordering::Relaxed) == task;
+    (task != 0 && stands).then_some((task, item as u32))
 }
 
 pub(super) fn write_last_words(failure: &Failure) {
