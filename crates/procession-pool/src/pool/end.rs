@@ -13,7 +13,7 @@ const DROP_BOUND: Duration = Duration::from_secs(5);
 
 impl Pool {
     /// Waits until every task is resolved, every worker has ended and was reaped, and every
-    /// [callback](Call::on_complete) has returned. Repeatable.
+    /// [callback](crate::Call::on_complete) has returned. Repeatable.
     ///
     /// # Errors
     /// When neither [`Pool::close`] nor [`Pool::terminate`] was called. On this pool's own callback thread and in a

@@ -12,7 +12,7 @@ pub(crate) struct Trace;
 impl Trace {
     #[inline(always)]
     pub(crate) fn ended(&mut self, data: &mut JobData) {
-        let TaskSpan = data.span;
+        let TaskSpan(()) = data.span;
     }
     #[inline(always)]
     pub(crate) fn born(&mut self, _: u32, _: u32) {}
@@ -27,7 +27,7 @@ impl Trace {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TaskSpan;
+pub(crate) struct TaskSpan(());
 
 impl TaskSpan {
     #[inline(always)]
