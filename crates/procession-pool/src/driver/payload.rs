@@ -47,7 +47,11 @@ impl Payload {
     /// So many items of a map from `first` on have their outcome: they are not asked for again.
     #[inline]
     pub(super) fn answered(&mut self, first: u32, count: u32) {
-        if let Payload::Many(segments) = self {
+        // To count replies that come one by one costs more than the memory is worth: it is then kept to the map's end.
+        const WORTH_COUNTING: u32 = 16;
+        if let Payload::Many(segments) = self
+            && count >= WORTH_COUNTING
+        {
             let after = segments.partition_point(|s| s.first <= first);
             if let Some(segment) = after.checked_sub(1).and_then(|at| segments.get_mut(at)) {
                 segment.answered(count);
