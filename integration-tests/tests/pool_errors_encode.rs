@@ -79,6 +79,26 @@ fn a_call_of_such_arguments_is_its_own_error() {
     });
 }
 
+/// The outcomes of [`ITEMS`].
+fn check_each(each: &[Result<u32, TaskError>]) {
+    let told: Vec<_> = each
+        .iter()
+        .map(|o| o.as_ref().map(|n| *n).map_err(told))
+        .collect();
+    let refused = |at, panicked| Err((TaskErrorKind::EncodeArgs, Some(at), panicked));
+    assert_eq!(
+        told,
+        [
+            Ok(1),
+            refused(1, false),
+            Ok(2),
+            refused(3, true),
+            refused(4, true),
+            Ok(3)
+        ]
+    );
+}
+
 #[test]
 fn an_item_of_a_map_that_cannot_be_encoded_is_its_error() {
     for_each_kind_of_pool(|pool| {
@@ -90,22 +110,7 @@ fn an_item_of_a_map_that_cannot_be_encoded_is_its_error() {
         assert_eq!(told(&error), (TaskErrorKind::EncodeArgs, Some(0), true));
 
         let each = pool.try_map(value, ITEMS);
-        let told: Vec<_> = each
-            .iter()
-            .map(|o| o.as_ref().map(|n| *n).map_err(told))
-            .collect();
-        let refused = |at, panicked| Err((TaskErrorKind::EncodeArgs, Some(at), panicked));
-        assert_eq!(
-            told,
-            [
-                Ok(1),
-                refused(1, false),
-                Ok(2),
-                refused(3, true),
-                refused(4, true),
-                Ok(3)
-            ]
-        );
+        check_each(&each);
     });
 }
 
@@ -113,22 +118,7 @@ fn an_item_of_a_map_that_cannot_be_encoded_is_its_error() {
 fn an_item_of_a_lazy_map_that_cannot_be_encoded_is_its_error() {
     for_each_kind_of_pool(|pool| {
         let each: Vec<_> = pool.imap(value, ITEMS).collect();
-        let told: Vec<_> = each
-            .iter()
-            .map(|o| o.as_ref().map(|n| *n).map_err(told))
-            .collect();
-        let refused = |at, panicked| Err((TaskErrorKind::EncodeArgs, Some(at), panicked));
-        assert_eq!(
-            told,
-            [
-                Ok(1),
-                refused(1, false),
-                Ok(2),
-                refused(3, true),
-                refused(4, true),
-                Ok(3)
-            ]
-        );
+        check_each(&each);
     });
 }
 

@@ -201,8 +201,12 @@ fn bench(_sh: &Shell, _cargo: &str) -> Result<Done> {
 /// What would be published can be packed, and what was packed compiles.
 fn package(sh: &Shell, cargo: &str) -> Result<Done> {
     let excluded = UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]);
-    passed(cmd!(
+    // In a folder of its own: cargo keeps what it unpacks of a package by the folder's path, and takes that for this one the next time.
+    let folder = format!("target/packaging-{}", std::process::id());
+    let done = passed(cmd!(
         sh,
-        "{cargo} package --workspace --allow-dirty {excluded...}"
-    ))
+        "{cargo} package --workspace --allow-dirty --target-dir {folder} {excluded...}"
+    ));
+    sh.remove_path(&folder)?;
+    done
 }
