@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! A *frame* is a header word, payload length in the low half and tag in the high half, then the payload, filled up with
-//! zeros to a whole word. Frames lie one behind the other in the data words and wrap at their end; a frame may be longer
+//! zeros to a whole word. A *short* frame is one word: its highest bit set, four bits of tag, three of length, and up to
+//! seven bytes of payload, the first in the lowest place. Frames lie one behind the other in the data words and wrap at their end; a frame may be longer
 //! than the ring and is then *streamed* through it. Four indices stand in the ring's header, 128 bytes apart. Each counts
 //! bytes since the beginning, never wraps, is a multiple of 8, and only grows:
 //!

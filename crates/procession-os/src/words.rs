@@ -24,8 +24,10 @@ pub(crate) fn partial(bytes: &[u8]) -> u64 {
         return u64::from(u32::from_le_bytes(*low))
             | u64::from(u32::from_le_bytes(*high)) << high_place;
     }
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+    match bytes {
+        [] => 0,
+        [a] => u64::from(*a),
+        [a, b] => u64::from(u16::from_le_bytes([*a, *b])),
+        [a, b, c, ..] => u64::from(u32::from_le_bytes([*a, *b, *c, 0])),
+    }
 }

@@ -22,13 +22,42 @@ fn payload(tag: u32) -> [u8; 8] {
     [tag as u8; 8]
 }
 
+/// Long frames take two words, short ones one.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Long,
+    Short,
+}
+
+impl Form {
+    /// A ring that two frames fill.
+    fn ring_of_two(self) -> (Producer, Consumer) {
+        match self {
+            Form::Long => ring(4),
+            Form::Short => ring(2),
+        }
+    }
+
+    fn payload(self, tag: u32) -> Vec<u8> {
+        let len = if self == Form::Long { 8 } else { 7 };
+        payload(tag)[..len].to_vec()
+    }
+
+    fn write(self, producer: &mut Producer, tag: u32) -> bool {
+        match self {
+            Form::Long => producer.write(tag, &[&self.payload(tag)]),
+            Form::Short => producer.write_short(tag, &self.payload(tag)),
+        }
+    }
+}
+
 /// Runs the first `steps` of write, stage, publish for one frame after the other and returns how many frames were shown.
-fn produce(producer: &mut Producer, steps: usize) -> u32 {
+fn produce(producer: &mut Producer, form: Form, steps: usize) -> u32 {
     let (mut written, mut shown) = (0, 0);
     for step in 0..steps {
         match step % 3 {
             0 => {
-                if !producer.write(written + 1, &[&payload(written + 1)]) {
+                if !form.write(producer, written + 1) {
                     break;
                 }
                 written += 1;
@@ -46,10 +75,10 @@ fn produce(producer: &mut Producer, steps: usize) -> u32 {
 }
 
 /// The tags in `bytes`, which must be whole frames with untorn payloads.
-fn tags(bytes: &[u8]) -> Vec<u32> {
+fn tags(bytes: &[u8], form: Form) -> Vec<u32> {
     let (mut frames, mut tags) = (Frames::new(bytes), Vec::new());
     while let Some((tag, bytes)) = frames.next() {
-        assert_eq!(bytes, payload(tag), "torn");
+        assert_eq!(bytes, form.payload(tag), "torn");
         tags.push(tag);
     }
     assert_eq!(frames.consumed(), bytes.len(), "a partial frame was shown");
@@ -58,22 +87,25 @@ fn tags(bytes: &[u8]) -> Vec<u32> {
 
 #[test]
 fn a_producer_that_stops_after_any_step_leaves_a_prefix() {
-    for steps in 0..=10 {
+    for (form, steps) in [Form::Long, Form::Short]
+        .into_iter()
+        .flat_map(|form| (0..=10).map(move |steps| (form, steps)))
+    {
         loom::model(move || {
-            // Two frames fill the ring: the third reuses the first one's space.
-            let (mut producer, mut consumer) = ring(4);
-            let producing = thread::spawn(move || produce(&mut producer, steps));
+            // The third frame reuses the first one's space.
+            let (mut producer, mut consumer) = form.ring_of_two();
+            let producing = thread::spawn(move || produce(&mut producer, form, steps));
             let mut bytes = Vec::new();
             for _ in 0..2 {
                 consumer.drain(&mut bytes).unwrap();
-                tags(&bytes);
+                tags(&bytes, form);
             }
             // Before the join: the index alone must order the bytes before it.
             consumer.drain_staged(&mut bytes).unwrap();
-            tags(&bytes);
+            tags(&bytes, form);
             let shown = producing.join().unwrap();
             consumer.drain_staged(&mut bytes).unwrap();
-            assert_eq!(tags(&bytes), (1..=shown).collect::<Vec<_>>());
+            assert_eq!(tags(&bytes, form), (1..=shown).collect::<Vec<_>>());
         });
     }
 }
@@ -84,18 +116,24 @@ fn a_producer_that_stops_after_any_step_leaves_a_prefix() {
 /// ```
 #[test]
 fn each_frame_has_exactly_one_owner() {
-    loom::model(|| {
-        let (mut producer, mut consumer) = ring(4);
+    for form in [Form::Long, Form::Short] {
+        one_owner_for_each(form);
+    }
+}
+
+fn one_owner_for_each(form: Form) {
+    loom::model(move || {
+        let (mut producer, mut consumer) = form.ring_of_two();
         let mut ends = Vec::new();
         for tag in [1, 2] {
-            assert!(producer.write(tag, &[&payload(tag)]));
+            assert!(form.write(&mut producer, tag));
             ends.push((tag, producer.position()));
         }
         producer.publish();
         let consuming = thread::spawn(move || {
             let mut got = Vec::new();
             for _ in 0..3 {
-                claim_one(&mut consumer, &mut got);
+                claim_one(&mut consumer, form, &mut got);
                 consumer.release();
             }
             (consumer, got)
@@ -106,10 +144,10 @@ fn each_frame_has_exactly_one_owner() {
             .filter(|(_, end)| *end > found)
             .map(|(tag, _)| *tag)
             .collect();
-        let third = producer.write(3, &[&payload(3)]);
+        let third = form.write(&mut producer, 3);
         producer.publish();
         let (mut consumer, mut got) = consuming.join().unwrap();
-        claim_one(&mut consumer, &mut got);
+        claim_one(&mut consumer, form, &mut got);
         consumer.release();
         let mut expected: Vec<u32> = [1, 2]
             .into_iter()
@@ -119,18 +157,18 @@ fn each_frame_has_exactly_one_owner() {
         assert_eq!(got, expected);
         assert_eq!(producer.is_drained(), Ok(true));
         assert!(
-            producer.has_room(24),
+            producer.has_room(producer.capacity() - 8),
             "the space of what was taken back is free again"
         );
     });
 }
 
-fn claim_one(consumer: &mut Consumer, got: &mut Vec<u32>) {
+fn claim_one(consumer: &mut Consumer, form: Form, got: &mut Vec<u32>) {
     let mut out = Vec::new();
     if let Some(tag) = consumer.claim(&mut out).unwrap() {
         assert_eq!(
             (out.as_slice(), consumer.missing()),
-            (&payload(tag)[..], 0),
+            (&form.payload(tag)[..], 0),
             "torn"
         );
         got.push(tag);

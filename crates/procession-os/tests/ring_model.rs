@@ -11,6 +11,7 @@ const DATA_WORDS: usize = 32;
 #[derive(Clone, Debug)]
 enum Step {
     Write { len: usize, cut: usize },
+    WriteShort { len: usize },
     Begin { len: usize },
     Feed { len: usize },
     Stage,
@@ -23,6 +24,7 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => (0usize..120, 0usize..120).prop_map(|(len, cut)| Step::Write { len, cut: cut.min(len) }),
+        3 => (0usize..10).prop_map(|len| Step::WriteShort { len }),
         1 => (0usize..900).prop_map(|len| Step::Begin { len }),
         4 => (0usize..300).prop_map(|len| Step::Feed { len }),
         1 => Just(Step::Stage),
@@ -66,6 +68,16 @@ impl Model {
                     self.push(bytes, len);
                 }
             }
+            Step::WriteShort { len } => {
+                let tag = self.tags;
+                let short = len < 8 && tag < 16 && cfg!(target_endian = "little");
+                let fits = self.producer.has_room(0) && !self.producer.is_streaming() && short;
+                let bytes = payload(tag, len);
+                assert_eq!(self.producer.write_short(tag, &bytes), fits);
+                if fits {
+                    self.push(bytes, len);
+                }
+            }
             Step::Begin { len } => {
                 if self.producer.begin(self.tags, len as u32) {
                     self.push(payload(self.tags, len), 0);
@@ -101,7 +113,8 @@ impl Model {
             fed,
             end: self.producer.position(),
         });
-        self.tags += 1;
+        // Only small tags are for short frames.
+        self.tags = (self.tags + 1) % 40;
     }
 }
 

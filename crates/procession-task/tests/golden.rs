@@ -47,11 +47,11 @@ fn from_worker(message: &FromWorker, bytes: &[&[u8]]) {
     }
 }
 
-const BOOT: &[u8] = &[2, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
+const BOOT: &[u8] = &[3, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
 
 #[test]
 fn version_and_magic() {
-    assert_eq!(PROTOCOL_VERSION, 2);
+    assert_eq!(PROTOCOL_VERSION, 3);
     assert_eq!(&MAGIC.to_be_bytes(), b"process\0");
 }
 
@@ -149,7 +149,7 @@ fn hello_ready_bell() {
         build_id: vec![1, 2, 3],
         pid: 4711,
     };
-    from_worker(&hello, &[&[0], &M, &[2, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
+    from_worker(&hello, &[&[0], &M, &[3, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
     from_worker(&FromWorker::Ready, &[&[1]]);
     from_worker(&FromWorker::Bell, &[&[5]]);
 }

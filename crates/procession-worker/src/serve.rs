@@ -196,6 +196,7 @@ impl Server {
             _ => self.said.item_over(),
         }
         match outcome {
+            Ok(()) if self.replies.write_short(ReplyTag::OK, &self.output) => {}
             Ok(()) if self.replies.write(ReplyTag::OK, &[&self.output]) => {}
             Ok(()) => {
                 let output = std::mem::take(&mut self.output);

@@ -1,6 +1,6 @@
 //! The reading side of a ring; must check each index it reads, once, and copy before anything is looked at.
 
-use super::header::{Corrupt, FRAME_HEADER, Header, capacity, frame_bytes, in_range, slot, unpack};
+use super::header::{Corrupt, FRAME_HEADER, Front, Header, capacity, in_range, slot};
 use crate::error::{Error, Result as OsResult};
 use crate::sync::Ordering;
 use crate::words::Words;
@@ -126,24 +126,30 @@ impl Consumer {
                 return Ok(None);
             }
             // Not overwritten while it is read: the producer writes only behind `released`, and that is not after `claim`.
-            let (tag, len) = unpack(
-                self.data
-                    .at(slot(claim, self.capacity))
-                    .load(Ordering::Relaxed),
-            );
-            if len as usize > self.limit {
+            let word = self
+                .data
+                .at(slot(claim, self.capacity))
+                .load(Ordering::Relaxed);
+            let front = Front::of(word);
+            let len = front.len as usize;
+            if len > self.limit {
                 return Err(Corrupt("ring frame longer than the limit"));
             }
-            let end = claim + frame_bytes(len);
+            let end = claim + front.total();
             match self.header.claim().compare_exchange(
                 claim,
                 end,
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
+                Ok(_) if front.short => {
+                    out.extend_from_slice(&word.to_le_bytes()[..len]);
+                    self.at = end;
+                    return Ok(Some(front.tag));
+                }
                 Ok(_) => {
-                    self.take(end, len as usize, out)?;
-                    return Ok(Some(tag));
+                    self.take(end, len, out)?;
+                    return Ok(Some(front.tag));
                 }
                 Err(found) if found > claim => claim = found,
                 Err(_) => return Err(Corrupt("ring index out of range (claim)")),

@@ -1,6 +1,6 @@
 //! Walks the frames in a private copy of a ring's bytes; must not look at shared memory.
 
-use super::header::{FRAME_HEADER, frame_bytes, unpack};
+use super::header::{FRAME_HEADER, Front};
 
 /// The whole frames in a buffer filled by [`Consumer::drain`](super::Consumer::drain); an incomplete last one stays.
 ///
@@ -49,11 +49,48 @@ impl<'a> Frames<'a> {
         reason = "consumed and wanted are asked between calls, which a for loop forbids"
     )]
     pub fn next(&mut self) -> Option<(u32, &'a [u8])> {
-        let (tag, len, total) = self.peek()?;
-        let frame = self.rest.get(..total)?;
-        self.rest = &self.rest[total..];
-        self.consumed += total;
-        Some((tag, &frame[FRAME_HEADER as usize..][..len]))
+        let front = self.peek()?;
+        let (frame, rest) = self.rest.split_at_checked(front.total() as usize)?;
+        self.consumed += frame.len();
+        self.rest = rest;
+        let from = if front.short {
+            0
+        } else {
+            FRAME_HEADER as usize
+        };
+        Some((front.tag, &frame[from..][..front.len as usize]))
+    }
+
+    /// Passes over frames of this tag, at most `most`, as long as they are [short](super::Producer::write_short); returns how
+    /// many.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(8)?;
+    /// # if cfg!(target_endian = "big") { return Ok(()) }
+    /// for _ in 0..3 {
+    ///     producer.write_short(1, b"one");
+    /// }
+    /// producer.write_short(2, b"two");
+    /// producer.publish();
+    /// let mut bytes = Vec::new();
+    /// consumer.drain(&mut bytes)?;
+    /// let mut frames = procession_os::ring::Frames::new(&bytes);
+    /// assert_eq!(frames.skip_short(1, 2), 2);
+    /// assert_eq!(frames.skip_short(1, 2), 1);
+    /// assert_eq!(frames.next(), Some((2, &b"two"[..])));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn skip_short(&mut self, tag: u32, most: usize) -> usize {
+        let (words, _) = self.rest.as_chunks::<8>();
+        let short = words.iter().take(most).take_while(|word| {
+            let front = Front::of(u64::from_ne_bytes(**word));
+            front.short && front.tag == tag
+        });
+        let skipped = short.count();
+        self.consumed += skipped * 8;
+        self.rest = &self.rest[skipped * 8..];
+        skipped
     }
 
     /// How many bytes the whole frames yielded so far took; drop these from the buffer's front before the next round.
@@ -78,13 +115,12 @@ impl<'a> Frames<'a> {
     /// ```
     #[inline]
     pub fn wanted(&self) -> usize {
-        self.peek().map_or(0, |(_, _, total)| total)
+        self.peek().map_or(0, |front| front.total() as usize)
     }
 
     #[inline]
-    fn peek(&self) -> Option<(u32, usize, usize)> {
-        let header = self.rest.first_chunk::<8>()?;
-        let (tag, len) = unpack(u64::from_ne_bytes(*header));
-        Some((tag, len as usize, frame_bytes(len) as usize))
+    fn peek(&self) -> Option<Front> {
+        let word = self.rest.first_chunk::<8>()?;
+        Some(Front::of(u64::from_ne_bytes(*word)))
     }
 }

@@ -1,7 +1,7 @@
 //! The ring's four indices, its frame header and the checks on both; must not remember anything.
 
 use crate::sync::AtomicU64;
-use crate::words::Words;
+use crate::words::{Words, partial};
 use core::fmt;
 
 /// Words between two indices: 128 bytes, so that no two share a cache line nor the line prefetched with it.
@@ -102,14 +102,65 @@ pub(super) fn frame_bytes(len: u32) -> u64 {
     FRAME_HEADER + u64::from(len).next_multiple_of(8)
 }
 
-/// A frame's header word.
+/// A frame's header word. A tag of more than 31 bits loses its highest: that one marks a short frame.
 #[inline]
 pub(super) fn pack(tag: u32, len: u32) -> u64 {
-    u64::from(tag) << 32 | u64::from(len)
+    u64::from(tag) << 32 & !SHORT | u64::from(len)
 }
 
-/// A header word's tag and length.
+/// The mark of a short frame's word.
+const SHORT: u64 = 1 << 63;
+/// Tags and payloads of short frames are at most this.
+const SHORT_TAG: u32 = 15;
+const SHORT_BYTES: usize = 7;
+
+/// A short frame: its payload in the low bytes, then length and tag, in one word; `None` when it is not short. The payload is to
+/// lie at the word's first byte, which it does on little-endian machines only.
 #[inline]
-pub(super) fn unpack(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
+pub(super) fn pack_short(tag: u32, payload: &[u8]) -> Option<u64> {
+    let is_short = tag <= SHORT_TAG && payload.len() <= SHORT_BYTES;
+    (is_short && cfg!(target_endian = "little")).then(|| {
+        let (tag, len) = (u64::from(tag), payload.len() as u64);
+        SHORT | tag << 59 | len << 56 | partial(payload)
+    })
+}
+
+/// What a frame's first word says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Front {
+    pub(super) tag: u32,
+    /// Bytes of the payload.
+    pub(super) len: u32,
+    /// Whether the payload is in this word already.
+    pub(super) short: bool,
+}
+
+impl Front {
+    #[inline]
+    pub(super) fn of(word: u64) -> Front {
+        let short = word & SHORT != 0 && cfg!(target_endian = "little");
+        if short {
+            Front {
+                tag: (word >> 59) as u32 & SHORT_TAG,
+                len: (word >> 56) as u32 & SHORT_BYTES as u32,
+                short,
+            }
+        } else {
+            Front {
+                tag: (word >> 32) as u32,
+                len: word as u32,
+                short,
+            }
+        }
+    }
+
+    /// What the frame takes.
+    #[inline]
+    pub(super) fn total(self) -> u64 {
+        if self.short {
+            FRAME_HEADER
+        } else {
+            frame_bytes(self.len)
+        }
+    }
 }

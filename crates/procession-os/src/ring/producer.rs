@@ -1,7 +1,9 @@
 //! The writing side of a ring; must never wait and must never write where the consumer may still read.
 
 use super::gather::{self, Gather};
-use super::header::{FRAME_HEADER, Header, capacity, frame_bytes, in_range, pack, slot};
+use super::header::{
+    FRAME_HEADER, Header, capacity, frame_bytes, in_range, pack, pack_short, slot,
+};
 use super::stream::Stream;
 use crate::error::{Error, Result as OsResult};
 use crate::sync::Ordering;
@@ -84,7 +86,7 @@ impl Producer {
     }
 
     /// Writes a whole frame, its payload gathered from `parts`, if it fits into the free space. Not visible to the
-    /// consumer before [`publish`](Producer::publish).
+    /// consumer before [`publish`](Producer::publish). Of the tag, 31 bits travel.
     ///
     /// `false`: nothing was written, because there is no room now, or never (a frame larger than the ring, see
     /// [`begin`](Producer::begin)), or because another frame is being streamed.
@@ -119,6 +121,37 @@ impl Producer {
             gather.flush(&self.data, self.capacity, self.written);
         }
         self.written = end;
+        true
+    }
+
+    /// As [`write`](Producer::write) for a payload of at most seven bytes and a tag of at most 15, which share one word.
+    ///
+    /// `false`: nothing was written, because it is longer, because there is no room now, because another frame is being
+    /// streamed, or because this machine is big-endian.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(2)?;
+    /// # if cfg!(target_endian = "big") { return Ok(()) }
+    /// assert!(producer.write_short(1, b"seven b"));
+    /// assert_eq!(producer.position(), 8);
+    /// assert!(!producer.write_short(1, b"eight by"), "too long");
+    /// producer.publish();
+    /// let mut out = Vec::new();
+    /// assert_eq!(consumer.claim(&mut out)?, Some(1));
+    /// assert_eq!(out, b"seven b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn write_short(&mut self, tag: u32, payload: &[u8]) -> bool {
+        let Some(word) = pack_short(tag, payload) else {
+            return false;
+        };
+        if self.stream.is_some() || !self.reserve(FRAME_HEADER) {
+            return false;
+        }
+        let place = self.data.at(slot(self.written, self.capacity));
+        place.store(word, Ordering::Relaxed);
+        self.written += FRAME_HEADER;
         true
     }
 

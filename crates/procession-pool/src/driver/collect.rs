@@ -84,8 +84,13 @@ impl Driver {
             let watched = data.is_some_and(|data| data.again.is_some());
             let described = data.is_some_and(|data| data.described.is_some());
             let most = if watched { 1 } else { left };
-            let (mut count, mut failed, mut errors) = (0, None, 0);
+            let (mut failed, mut errors) = (None, 0);
             let (mut last_ok, mut last_payload) = (true, &[][..]);
+            // Whoever wants a single reply wants its bytes.
+            let mut count = match most {
+                1 => 0,
+                _ => replies.skip_short_values(most),
+            };
             while count < most
                 && let Some((ok, payload)) = replies.next()
             {

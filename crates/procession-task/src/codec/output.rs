@@ -131,32 +131,22 @@ impl Drop for Output<'_> {
 impl Bounded<'_> {
     /// Writes a varint, seven bits a byte, the lowest first.
     #[inline]
-    pub(super) fn varint(&mut self, mut value: u64) -> postcard::Result<()> {
-        const LONGEST: usize = 10;
-        if self.end - self.out.len() < LONGEST {
-            return self.varint_near_the_end(value);
+    pub(super) fn varint(&mut self, value: u64) -> postcard::Result<()> {
+        if value >= 1 << 56 || self.end - self.out.len() < 8 {
+            return self.long_varint(value);
         }
-        if value < 0x80 {
-            self.out.push(value as u8);
-        } else if value < 1 << 56 {
-            let (bytes, len) = spread(value);
-            // A store of known length, of which the end is not kept.
-            let end = self.out.len() + len;
-            self.out.extend_from_slice(&bytes);
-            self.out.truncate(end);
-        } else {
-            while value >= 0x80 {
-                self.out.push(value as u8 | 0x80);
-                value >>= 7;
-            }
-            self.out.push(value as u8);
-        }
+        let (bytes, len) = spread(value);
+        // A store of known length, of which the end is not kept.
+        let end = self.out.len() + len;
+        self.out.extend_from_slice(&bytes);
+        self.out.truncate(end);
         Ok(())
     }
 
-    /// Where the longest might not fit, whether this one does is known by its bytes.
+    /// As [`Bounded::varint`] for one that is long, or near the end, where whether it fits is known by its bytes.
     #[cold]
-    fn varint_near_the_end(&mut self, mut value: u64) -> postcard::Result<()> {
+    #[inline(never)]
+    fn long_varint(&mut self, mut value: u64) -> postcard::Result<()> {
         let mut bytes = Vec::new();
         while value >= 0x80 {
             bytes.push(value as u8 | 0x80);
@@ -176,7 +166,7 @@ impl Bounded<'_> {
 /// The varint of a value of at most 56 bits, and its length: seven bits a byte, and a mark in all but the last.
 #[inline]
 fn spread(value: u64) -> ([u8; 8], usize) {
-    let len = (70 - value.leading_zeros()) / 7;
+    let len = (70 - (value | 1).leading_zeros()) / 7;
     let halves = (value & 0x0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);
     let pairs = (halves & 0x0000_3fff_0000_3fff) | ((halves & 0x0fff_c000_0fff_c000) << 2);
     let bytes = (pairs & 0x007f_007f_007f_007f) | ((pairs & 0x3f80_3f80_3f80_3f80) << 1);

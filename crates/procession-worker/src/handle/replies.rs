@@ -59,6 +59,12 @@ impl<'a> Replies<'a> {
         }
     }
 
+    /// Passes over values that are short, at most `most`; returns how many.
+    #[inline]
+    pub fn skip_short_values(&mut self, most: u32) -> u32 {
+        self.frames.skip_short(ReplyTag::OK, most as usize) as u32
+    }
+
     /// True once a frame was neither a value nor a failure, which no correct worker sends.
     pub fn is_strange(&self) -> bool {
         self.strange
