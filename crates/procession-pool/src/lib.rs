@@ -125,7 +125,8 @@
 //! | wants a [state](PoolBuilder::state) that its worker has not, of another type, or that cannot be made again | `InvalidOption` | serves on |
 //!
 //! The kinds are those of [`TaskErrorKind`], of which `Spawn` is only for a [`Process`]; the text of a [`TaskError`] is the
-//! whole story in one sentence.
+//! whole story in one sentence. What helps, and what each verb does on a pool that is closed, broken or inline, or in a copy
+//! made by `fork`: [`Pool`](Pool#closed-broken-inline-and-forked).
 //!
 //! # What to know
 //! * **Tasks** are `fn` items and closures that capture nothing, of up to eight parameters. What they need, they get as

@@ -42,6 +42,8 @@ use crate::retry::RetryOptions;
 /// pool.join()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+#[doc = include_str!("pool/ends.md")]
 pub struct Pool {
     /// `None` for a pool of no workers, which runs tasks in the caller.
     pub(crate) shared: Option<Arc<Shared>>,
@@ -87,18 +89,32 @@ impl Pool {
 
     /// Makes a pool of exactly `workers` processes; 0 makes one that runs every task in the caller, for debugging.
     ///
-    /// The workers are started when this returns and boot on their own; a broken initializer arrives through
-    /// the handles.
+    /// The workers are started when this returns and boot on their own: what keeps them from getting ready arrives through
+    /// the handles, as `Broken`.
     ///
     /// # Errors
-    /// When `init` was not called first in `main` (the text says what to write), when a worker cannot be started
-    /// (those already started are gone then), or when descriptors do not suffice for so many.
+    /// * `init` was not called first in `main` ([`Error::is_not_initialized`]; the text says what to write).
+    /// * Processes would be nested more than 10 deep ([`Error::is_too_deep`]).
+    /// * This is a copy of a process, made by `fork` ([`Error::is_forked`]).
+    /// * `workers` is more than [`MAX_WORKERS`](crate::MAX_WORKERS), or descriptors do not suffice for so many.
+    /// * The kernel starts no process or no thread. Workers that were started before are gone then.
+    ///
+    /// With 0 workers there is nothing of this to go wrong.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::{MAX_WORKERS, Pool};
+    /// assert_eq!(Pool::new(2)?.worker_pids().len(), 2);
+    /// assert!(Pool::new(0)?.worker_pids().is_empty());
+    /// assert!(Pool::new(MAX_WORKERS + 1).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(workers: usize) -> Result<Pool, Error> {
         Pool::builder().workers(workers).build()
     }
 
     /// Makes a pool of as many workers as this process may use CPUs, by affinity and cgroup, or of
-    /// `PROCESSION_WORKERS` if that variable is set.
+    /// `PROCESSION_WORKERS` if that variable is set; 0 there makes it inline, as for [`Pool::new`].
     ///
     /// # Errors
     /// As [`Pool::new`], and when the variable is not a number.
@@ -106,20 +122,24 @@ impl Pool {
         Pool::builder().build()
     }
 
-    /// Starts to configure a pool.
+    /// Starts to configure a pool. Nothing is checked or started before [`PoolBuilder::build`].
     pub fn builder() -> PoolBuilder {
         PoolBuilder::default()
     }
 
-    /// Starts a call with options: `pool.call(task).chunk_size(10).map(items)`.
+    /// Starts a call with options: `pool.call(task).chunk_size(10).map(items)`. Nothing is checked or sent before the verb.
     pub fn call<F: Copy>(&self, task: F) -> Call<'_, F> {
         Call::new(self, task)
     }
 
-    /// Runs a task on a worker and waits for its result.
+    /// Runs a task on a worker and waits for its result, for as long as that takes.
+    ///
+    /// It waits as `pool.apply_async(task, args).get()` would: for room, if the pool is [full](PoolBuilder::max_queued), and
+    /// for the outcome. An inline pool runs the task in this thread.
     ///
     /// # Errors
-    /// As [`AsyncResult::get`].
+    /// Of each kind that a [call may end](Pool#how-a-call-ends) with; at once, if the pool takes
+    /// [nothing more](Pool#closed-broken-inline-and-forked).
     ///
     /// ```
     /// # procession_worker::init();
@@ -136,9 +156,13 @@ impl Pool {
         self.call(task).apply(args)
     }
 
-    /// Hands a task to the pool and returns its handle at once.
+    /// Hands a task to the pool and returns its handle, without waiting for the outcome.
     ///
-    /// It never fails and never blocks: what is wrong arrives through the handle.
+    /// It never fails: what is wrong arrives through the handle, also that the pool takes
+    /// [nothing more](Pool#closed-broken-inline-and-forked). The arguments are encoded before it returns. It blocks in two
+    /// cases: while the pool is [full](PoolBuilder::max_queued), until there is room, the call's
+    /// [`queue_deadline`](Call::queue_deadline) is over or the pool ends ([`Pool::try_apply_async`] never waits); and inline,
+    /// where the task runs first.
     ///
     /// ```
     /// # procession_worker::init();
@@ -165,13 +189,34 @@ impl Pool {
     /// whenever a portion has been read, 32 items at first, 8192 at most; then the iterator is dropped. So an endless one
     /// is read until something ends it. Only [`Pool::imap`] reads no further than the results are asked for.
     ///
+    /// It waits for the last item, however long that takes; in a [full](PoolBuilder::max_queued) pool it waits for room
+    /// between portions. An inline pool runs each item as it is read and stops at the first that fails.
+    ///
     /// # Errors
-    /// The error of the lowest failed item among those seen; its [`TaskError::item`] is the index. Items that
-    /// had not begun are cancelled then, and the pool stays usable. See [`Pool::try_map`] for every item's own
-    /// outcome. A map has 4,294,967,295 items at most; the next one is `TooLarge`.
+    /// The error of the lowest failed item among those seen; its [`TaskError::item`] is the index, its kind one that a
+    /// [call may end](Pool#how-a-call-ends) with. Items that had not begun are cancelled then, and the pool stays usable. See
+    /// [`Pool::try_map`] for every item's own outcome. A map has 4,294,967,295 items at most; the next one is `TooLarge`.
+    ///
+    /// If the pool takes [nothing more](Pool#closed-broken-inline-and-forked), `Closed` or `Broken`, without items too, and the
+    /// iterator is not read; inline, one item is. If it ends meanwhile: `close` changes nothing, what the iterator still gives
+    /// included; `terminate` makes it `Terminated`, unless its outcome is decided.
     ///
     /// # Panics
     /// When the iterator panics: items before it may have run, the pool stays usable.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::new(2)?;
+    /// assert_eq!(pool.map(|x: u32| 12 / x, [1, 2, 3])?, [12, 6, 4]);
+    /// assert!(pool.map(|x: u32| 12 / x, [])?.is_empty());
+    /// let error = pool.map(|x: u32| 12 / x, [1, 0, 3]).unwrap_err();
+    /// assert_eq!((error.kind(), error.item()), (TaskErrorKind::Panicked, Some(1)));
+    /// let input = (0..).inspect(|n| assert!(*n < 3, "no more"));
+    /// let map = std::panic::AssertUnwindSafe(|| pool.map(|x: u32| x, input));
+    /// assert!(std::panic::catch_unwind(map).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn map<F, T, I>(&self, task: F, items: I) -> Result<Vec<F::Output>, TaskError>
     where
         F: Task<(T,)>,
@@ -184,8 +229,9 @@ impl Pool {
 
     /// As [`Pool::map`], without waiting: the handle gives the whole vector.
     ///
-    /// The iterator is read before this returns, as far as [`Pool::map`] reads it. Nothing fails here: an error of an item arrives through the
-    /// handle, as [`Pool::map`] would return it.
+    /// The iterator is read before this returns, as far as [`Pool::map`] reads it, and as there it waits for room. Nothing
+    /// fails here: an error of an item, or of a pool that takes [nothing more](Pool#closed-broken-inline-and-forked), arrives
+    /// through the handle, as [`Pool::map`] would return it. An inline pool has run everything when this returns.
     ///
     /// # Panics
     /// As [`Pool::map`].
@@ -215,6 +261,9 @@ impl Pool {
     /// # Errors
     /// As [`Pool::map`].
     ///
+    /// # Panics
+    /// As [`Pool::map`].
+    ///
     /// ```
     /// # procession_worker::init();
     /// let pool = procession_pool::Pool::new(2)?;
@@ -232,6 +281,9 @@ impl Pool {
     }
 
     /// As [`Pool::starmap`], without waiting; see [`Pool::map_async`].
+    ///
+    /// # Panics
+    /// As [`Pool::map`].
     ///
     /// ```
     /// # procession_worker::init();
@@ -254,6 +306,13 @@ impl Pool {
     /// So the iterator is read to its end, whatever happens: items that are read after the pool was terminated or is broken,
     /// or the map was [cancelled](Pool::cancel_all), end with that error. Of an endless input it never returns.
     ///
+    /// An item that cannot be encoded is its own error. That the pool takes
+    /// [nothing more](Pool#closed-broken-inline-and-forked), or that an option has no meaning, is the error of each item: for
+    /// no items the vector is empty whatever is wrong.
+    ///
+    /// # Panics
+    /// As [`Pool::map`].
+    ///
     /// ```
     /// # procession_worker::init();
     /// let pool = procession_pool::Pool::new(2)?;
@@ -273,10 +332,19 @@ impl Pool {
         self.call(task).try_map(items)
     }
 
-    /// Accepts nothing more; what was accepted is finished, then the workers end. Calling it again, or after
-    /// [`Pool::terminate`], changes nothing.
+    /// Accepts nothing more; what was accepted is finished, then the workers end. It does not wait for that:
+    /// [`Pool::join`] does.
     ///
-    /// It returns at once. A call handed in afterwards has a handle that says `Closed`.
+    /// * What was accepted: calls, with their [retries](Call::retries); all items of a map, what its iterator still gives
+    ///   included; what an [`imap`](Pool::imap) has read. Each handle has its outcome in its time, joined or not.
+    /// * What comes afterwards ends with `Closed`. So does what waits for [room](PoolBuilder::max_queued), which is woken, and
+    ///   what an `imap` reads from here on.
+    /// * When the last outcome is there, the workers run their [exit hooks](PoolBuilder::exit_hook) and exit. A task without
+    ///   end holds that up for ever: [`Pool::terminate`] may follow.
+    ///
+    /// Calling it again, after [`Pool::terminate`], on a broken pool or in a copy made by `fork` changes nothing there.
+    /// Callbacks and wakers may call it. An inline pool runs its exit hook in the first `close`; a map or a retry that another
+    /// thread is at ends with `Closed` at its next item or attempt.
     ///
     /// ```
     /// # procession_worker::init();
@@ -302,9 +370,17 @@ impl Pool {
     }
 
     /// Resolves every open handle now (kind `Terminated`) and ends the workers: SIGTERM, and SIGKILL after a
-    /// tenth of a second, or the pool's [`term_grace`](PoolBuilder::term_grace). Results that arrived before stand. Calling it again changes nothing.
+    /// tenth of a second, or the pool's [`term_grace`](PoolBuilder::term_grace). It does not wait for the workers' ends;
+    /// [`Pool::join`] does.
     ///
-    /// It does not wait for the workers' ends; [`Pool::join`] does.
+    /// When it returns, every handle has its outcome, and whoever waited is woken. Results that arrived before stand. What
+    /// comes afterwards ends with `Closed`, whose text says that the pool was terminated; so does what waited for
+    /// [room](PoolBuilder::max_queued), and what an [`imap`](Pool::imap) reads from here on. No
+    /// [exit hook](PoolBuilder::exit_hook) is begun. Callbacks are still called, with the error.
+    ///
+    /// After [`Pool::close`] it ends what that would have finished. Calling it again, on a broken pool or in a copy made by
+    /// `fork` changes nothing there. Callbacks and wakers may call it. In an inline pool, an item that another thread runs is
+    /// not ended; nothing is begun after it.
     ///
     /// ```
     /// # procession_worker::init();

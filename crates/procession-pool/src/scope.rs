@@ -8,13 +8,17 @@ use crate::pool::Pool;
 impl Pool {
     /// Makes a pool of `workers` for `body`, finishes everything that was handed in, and returns what `body` returned.
     ///
-    /// The normal end is [`close`](Pool::close) and [`join`](Pool::join): also what nobody waited for has run, and every
-    /// worker is gone. When `body` panics the pool is [terminated](Pool::terminate), bounded as its drop is, and the
-    /// panic goes on. An early return with `?` is a normal end; call [`terminate`](Pool::terminate) before it if the rest
-    /// is not wanted. Handles may leave the scope: they are resolved.
+    /// The normal end is [`close`](Pool::close) and [`join`](Pool::join): also what nobody waited for has run, every callback
+    /// has returned and every worker is gone, however long that takes. When `body` panics the pool is
+    /// [terminated](Pool::terminate), bounded as its drop is, and the panic goes on. An early return with `?` is a normal end;
+    /// call [`terminate`](Pool::terminate) before it if the rest is not wanted. Handles may leave the scope: they are resolved.
+    /// With 0 workers everything has run before `body` returns.
+    ///
+    /// What goes wrong in calls is their own affair, and none of the scope's.
     ///
     /// # Errors
-    /// As [`Pool::new`]; `body` was not called then.
+    /// As [`Pool::new`]; `body` was not called then. Or as [`Pool::join`], when `body` was called and forked this process: the
+    /// copy has no workers to wait for ([`Error::is_forked`]).
     ///
     /// # Panics
     /// When `body` does.
@@ -40,7 +44,7 @@ impl PoolBuilder {
     /// As [`Pool::scope`], for a pool with options.
     ///
     /// # Errors
-    /// As [`PoolBuilder::build`]; `body` was not called then.
+    /// As [`PoolBuilder::build`]; `body` was not called then. Or as there, in a copy.
     ///
     /// # Panics
     /// When `body` does.
