@@ -124,14 +124,30 @@ impl Source {
 /// Dropping it changes nothing: the task still runs, its result is discarded. It can be sent to another
 /// thread, waited for from several threads through a shared reference, and awaited in any async runtime.
 ///
+/// It resolves once, to one outcome, whatever becomes of its pool, which it may outlive: after
+/// [`close`](crate::Pool::close) in its time, after [`terminate`](crate::Pool::terminate) and the drop at once. A call that was
+/// refused, and any call of an inline pool, is resolved from the beginning, with the number 0. Each waiting method looks at
+/// least once, also with a time of zero; a time beyond the clock, such as `Duration::MAX`, is no limit. Where output is
+/// [captured](crate::PoolBuilder::stdout), `get` and `wait` and their kin return after the lines before the outcome were taken,
+/// or a second later.
+///
+/// # In a copy made by `fork`
+/// Nothing arrives in a copy of this process, and nobody waits for it. An outcome that was there before is there. Otherwise
+/// [`get`](AsyncResult::get) and awaiting say `Closed`; [`get_timeout`](AsyncResult::get_timeout) gives the handle back, at
+/// once and each time; [`wait`](AsyncResult::wait) returns; [`wait_timeout`](AsyncResult::wait_timeout),
+/// [`ready`](AsyncResult::ready) and [`cancel`](AsyncResult::cancel) are false.
+///
 /// ```
 /// # procession_worker::init();
-/// use procession_pool::Pool;
+/// use procession_pool::{Pool, TaskErrorKind};
 /// let pool = Pool::new(2)?;
 /// let handle = pool.apply_async(|x: u32| x + 1, (41,));
+/// handle.wait();
+/// let endless = pool.apply_async(|| -> u32 { loop { std::thread::park() } }, ());
+/// drop(pool);
 /// assert_eq!(handle.get()?, 42);
-/// # pool.close();
-/// # pool.join()?;
+/// assert!(endless.ready());
+/// assert_eq!(endless.get().unwrap_err().kind(), TaskErrorKind::Terminated);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "the outcome, errors included, arrives through this handle"]
@@ -184,11 +200,22 @@ impl<R> AsyncResult<R> {
         }
     }
 
-    /// Waits for the outcome and returns it.
+    /// Waits for the outcome, for as long as that takes, and returns it. The result is decoded here, on this thread.
     ///
     /// # Errors
-    /// Whatever kept the call from returning its value: the [crate](crate#how-a-call-can-end) lists each way. In a copy of
-    /// this process made by `fork`, `Closed` at once, unless the outcome was there before.
+    /// Whatever kept the call from returning its value: [`Pool`](crate::Pool#how-a-call-ends) lists each kind. `Closed` also
+    /// when the outcome was taken before, by awaiting `&mut handle`, and in a [copy](#in-a-copy-made-by-fork) where it is not
+    /// there.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// let pool = Pool::new(1)?;
+    /// assert_eq!(pool.apply_async(|x: u32| 6 / x, (2,)).get()?, 3);
+    /// let error = pool.apply_async(|x: u32| 6 / x, (0,)).get().unwrap_err();
+    /// assert_eq!(error.kind(), TaskErrorKind::Panicked);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(mut self) -> Result<R, TaskError> {
         self.source.wait(None);
         self.read()
@@ -223,17 +250,30 @@ impl<R> AsyncResult<R> {
         }
     }
 
-    /// Waits for the outcome without taking it.
+    /// Waits for the outcome, for as long as that takes, without taking it. Afterwards it is [there](AsyncResult::ready), but
+    /// in a [copy](#in-a-copy-made-by-fork).
     pub fn wait(&self) {
         self.source.wait(None);
     }
 
-    /// Waits at most `timeout`; true when the outcome is there. Nothing is consumed or cancelled either way.
+    /// Waits at most `timeout`; true when the outcome is there, whatever it is. Nothing is consumed or cancelled either way.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// let pool = procession_pool::Pool::new(1)?;
+    /// let endless = pool.apply_async(std::thread::sleep, (Duration::from_secs(3600),));
+    /// assert!(!endless.wait_timeout(Duration::from_millis(5)) && !endless.ready());
+    /// endless.cancel();
+    /// assert!(endless.wait_timeout(Duration::ZERO) && endless.ready());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
         self.source.wait(after(timeout))
     }
 
-    /// True when the outcome is there, so that [`AsyncResult::get`] returns at once.
+    /// True when the outcome is there, so that [`AsyncResult::get`] returns at once. It looks for replies that have arrived, so
+    /// it may be asked again and again until it is true.
     pub fn ready(&self) -> bool {
         self.source.wait(Some(0))
     }
@@ -278,6 +318,9 @@ impl<R> AsyncResult<R> {
     /// False: too late, the outcome was there before and stands. So it is for a second `cancel`, for an inline pool, and in
     /// a copy of this process made by `fork`.
     ///
+    /// It waits for nothing, and may be called anywhere, of a closed pool too: that waits for what was cancelled no longer
+    /// than for the worker's end.
+    ///
     /// ```
     /// # procession_worker::init();
     /// use std::time::Duration;
@@ -317,7 +360,9 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     }
 }
 
-/// Awaits the outcome, as [`AsyncResult::get`] does. Dropping it does not cancel the task.
+/// Awaits the outcome, as [`AsyncResult::get`] does. Dropping it does not cancel the task. Polled again after it has
+/// completed, it is an error of kind `Closed`; so it is at once in a [copy](#in-a-copy-made-by-fork), unless the outcome is
+/// there. It does not wait for captured lines.
 ///
 /// The waker is called on a thread that the pool needs: its own, or one that waits for something else of it. It may use the
 /// pool, end it or drop it, but must not wait for what the pool has to do; to join the pool there is an error.

@@ -132,7 +132,7 @@ impl<'p, F: Copy, R: 'static> CallThen<'p, F, R> {
         handle.attend();
     }
 
-    /// See [`Pool::apply_async`](crate::Pool::apply_async).
+    /// See [`Pool::apply_async`](crate::Pool::apply_async). The callback is called also when the call is refused.
     pub fn apply_async<Args>(self, args: Args) -> AsyncResult<R>
     where
         F: Task<Args, Output = R>,
@@ -147,7 +147,7 @@ impl<'p, F: Copy, R: 'static> CallThen<'p, F, R> {
     /// See [`Pool::apply`](crate::Pool::apply). The callback may run after this returns.
     ///
     /// # Errors
-    /// As [`AsyncResult::get`].
+    /// As [`Pool::apply`](crate::Pool::apply).
     pub fn apply<Args>(self, args: Args) -> Result<R, TaskError>
     where
         F: Task<Args, Output = R>,
@@ -172,7 +172,7 @@ impl<F: Copy, U: DeserializeOwned + Send + 'static> CallThen<'_, F, Vec<U>> {
         self.starmap_async(items.into_iter().map(|item| (item,)))
     }
 
-    /// See [`Pool::starmap_async`](crate::Pool::starmap_async).
+    /// See [`Pool::starmap_async`](crate::Pool::starmap_async). The callback gets the whole vector, or the error of the map.
     ///
     /// # Panics
     /// When the iterator panics. The callback is not called then.
@@ -226,7 +226,8 @@ impl<R: 'static> AsyncResult<R> {
     ///
     /// When the outcome is there already, the callback is due at once. A call that never reached a worker, because it
     /// was refused or its pool is inline, has no callback thread: the callback runs before this returns. The same holds
-    /// in a copy of this process made by `fork`.
+    /// in a copy of this process made by `fork`, where it gets `Closed` if there is no outcome. One that is given after the
+    /// pool was joined or dropped still runs, on a thread of its own.
     ///
     /// ```
     /// # procession_worker::init();

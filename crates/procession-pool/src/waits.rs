@@ -14,9 +14,11 @@ use crate::driver::Shared;
 use crate::result::{AsyncResult, after};
 
 /// Waits until one of the handles has its outcome and returns its index; `None` when `timeout` passes first, or
-/// there are no handles. `timeout` `None`: without limit. The handles may belong to several pools.
+/// there are no handles. `timeout` `None`: without limit. The handles may belong to several pools. Of several that are
+/// there, the lowest index. Nothing is taken or cancelled.
 ///
-/// In a copy of this process made by `fork`, `None` at once, unless an outcome was there before.
+/// Handles of calls that were refused, and of inline pools, have their outcome from the beginning. In a copy of this process
+/// made by `fork`, `None` at once, unless an outcome was there before.
 ///
 /// ```
 /// # procession_worker::init();
@@ -53,6 +55,8 @@ pub fn wait_any<R>(handles: &mut [AsyncResult<R>], timeout: Option<Duration>) ->
 /// Nothing is consumed or cancelled either way: [`AsyncResult::ready`] tells which are done. Without handles it is
 /// true at once. The handles may belong to several pools.
 ///
+/// In a copy of this process made by `fork`, false at once, unless all outcomes were there before.
+///
 /// ```
 /// # procession_worker::init();
 /// use procession_pool::{Pool, wait_all};
@@ -73,7 +77,10 @@ pub fn wait_all<R>(handles: &[AsyncResult<R>], timeout: Option<Duration>) -> boo
 /// Yields each handle's index and outcome in the order in which they complete.
 ///
 /// What has completed before comes first, in the order of the handles. The iterator ends after the last handle;
-/// dropped early, it changes nothing: the tasks still run. The handles may belong to several pools.
+/// dropped early, it changes nothing: the tasks still run. The handles may belong to several pools. `next` waits for as long
+/// as the next outcome takes: [`as_completed_timeout`] has a limit.
+///
+/// Called in a copy of this process made by `fork`, it yields all at once, those without an outcome as `Closed`.
 ///
 /// ```
 /// # procession_worker::init();
@@ -100,7 +107,7 @@ pub fn as_completed<R>(
 /// As [`as_completed`] for at most `timeout`, counted from this call.
 ///
 /// When it passes first, what has completed is still yielded, then one [`Unfinished`] with the other handles, then
-/// nothing more. Nothing is cancelled.
+/// nothing more. Nothing is cancelled. A time beyond the clock is no limit; in a copy it is as [`as_completed`].
 ///
 /// ```
 /// # procession_worker::init();
