@@ -16,7 +16,8 @@ impl Pool {
     /// [`try_apply_async`](Pool::try_apply_async) and await again if that is full. At once without
     /// [`max_queued`](crate::PoolBuilder::max_queued), in an inline pool, and where it is polled on the thread of the
     /// [callbacks](crate::Call::on_complete), on which no call waits for room. `false`: the pool takes nothing more: it was
-    /// closed or terminated, is broken, or is a copy made by `fork`. Dropped, it waits no more.
+    /// closed or terminated, is broken, or is a copy made by `fork`. Dropped, it waits no more. Polled after it has completed,
+    /// it looks once more.
     ///
     /// ```
     /// # procession_worker::init();

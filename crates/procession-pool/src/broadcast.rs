@@ -31,9 +31,16 @@ impl Pool {
     /// Workers cannot change it: each has its own value, made of the same bytes. For bytes alone, which need not even be
     /// decoded, there is [`Pool::broadcast_bytes`].
     ///
+    /// It returns once the value is encoded, and waits for no worker. In an inline pool calls find the encoding in this
+    /// process, and decode it as a worker would. A handle may outlive its pool: here it is the value itself.
+    ///
     /// # Errors
-    /// When the value cannot be encoded, when memory or descriptors run out, after [`Pool::close`] or
-    /// [`Pool::terminate`], and in a copy of this process made by `fork`.
+    /// * The value cannot be encoded, or memory or descriptors run out.
+    /// * After [`Pool::close`] or [`Pool::terminate`] ([`Error::is_closed`]). A broken pool gives a handle, but runs no call.
+    /// * In a copy of this process made by `fork` ([`Error::is_forked`]).
+    ///
+    /// # Panics
+    /// When the value's `Serialize` does.
     ///
     /// ```
     /// # procession_worker::init();
@@ -78,7 +85,7 @@ impl Pool {
     /// same memory, this one included.
     ///
     /// # Errors
-    /// As [`Pool::broadcast`].
+    /// As [`Pool::broadcast`], but for the encoding: there is none.
     ///
     /// ```
     /// # procession_worker::init();
@@ -127,6 +134,8 @@ impl Pool {
 /// * A value that **does not decode** in a worker makes each call that mentions it end with `DecodeArgs`; a worker that has
 ///   no memory or descriptors left to take it does so too.
 /// * **Elsewhere** (a file, a message) serializing it is an error of that serializer.
+///
+/// In a copy of this process made by `fork` it still is the value; the calls that would mention it are refused.
 ///
 /// ```
 /// # procession_worker::init();

@@ -11,7 +11,8 @@ impl Pool {
     /// that are there stand. A map is one, however many items it has; an [`imap`](Pool::imap) yields its items under way as
     /// cancelled and goes on with those it reads afterwards. Submissions that wait for room find it.
     ///
-    /// 0 when there is nothing to cancel, in an inline pool, and in a copy of this process made by `fork`.
+    /// It waits for nothing, and may be called anywhere. 0 when there is nothing to cancel, also after the end, in an inline
+    /// pool, and in a copy of this process made by `fork`.
     ///
     /// ```
     /// # procession_worker::init();

@@ -31,8 +31,9 @@ use crate::stream::{Items, Stream};
 /// # How an item can end
 /// Each item has its own outcome; a failing one stops nothing. Besides everything a [call](crate#how-a-call-can-end) may end
 /// with: an item that cannot be encoded is its own error, and an item read after [`close`](crate::Pool::close),
-/// [`terminate`](crate::Pool::terminate) or the drop of the pool is one of kind `Closed` (the input is still read, one item
-/// for each `next` or so: end the loop there). What was read before a `close` is finished and yielded. The
+/// [`terminate`](crate::Pool::terminate) or the drop of the pool is one of kind `Closed`, or of kind `Broken` once no worker
+/// gets ready. The input is still read then, one item for each `next` or so: end the loop there. What was read before a
+/// `close` is finished and yielded; what was read before a `terminate` or a drop, and has no outcome, is `Terminated`. The
 /// [`TaskError::item`] of an error is the place of the item in the input.
 ///
 /// # How the iteration can end
@@ -45,8 +46,8 @@ use crate::stream::{Items, Stream};
 ///
 /// [`next_timeout`](Imap::next_timeout) is `next` with a limit: what is not there by then is not lost.
 ///
-/// In a pool of no workers each `next` reads one item and runs it. In a copy of this process made by `fork`, every outcome
-/// not yet there is an error of kind `Closed`.
+/// In a pool of no workers each `next` reads one item and runs it. Of any other, every outcome that is not yet there in a
+/// copy of this process made by `fork` is an error of kind `Closed`, and so is every item that is read in the copy.
 ///
 /// ```
 /// # procession_worker::init();

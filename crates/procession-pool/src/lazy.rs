@@ -18,14 +18,15 @@ use crate::then::{CallThen, Function};
 impl Pool {
     /// Applies a task of one parameter to the items lazily: the results in the order of the items, each item's own.
     ///
-    /// Nothing runs before the first [`next`](Iterator::next). From there on a bounded window of items is ahead of what
-    /// was yielded, so the input may be endless; [`Call::buffer_size`] and [`Call::chunk_size`] set the window and how
-    /// items travel. The input is read on the thread that calls `next`, inside that call. [`Imap`] lists each way an item,
-    /// and the iteration, can end. A task of several arguments takes them as one tuple.
+    /// It returns at once, whatever is wrong. Nothing runs before the first [`next`](Iterator::next). From there on a bounded
+    /// window of items is ahead of what was yielded, so the input may be endless; [`Call::buffer_size`] and
+    /// [`Call::chunk_size`] set the window and how items travel. The input is read on the thread that calls `next`, inside that
+    /// call. [`Imap`] lists each way an item, and the iteration, can end. A task of several arguments takes them as one tuple.
     ///
     /// What is returned may go to another thread, so the iterator has to be `Send`. One that is not, because it holds an
     /// `Rc`, a reference to a `Cell` or a lock: collect it first, or take [`Pool::map`], [`Pool::try_map`],
-    /// [`Pool::map_until`] or a search such as [`Pool::find_map`], which read any iterator on the thread that calls them. The lines of `std::io::stdin()` hold its lock; those of `BufReader::new(std::io::stdin())` do not.
+    /// [`Pool::map_until`] or a search such as [`Pool::find_map`], which read any iterator on the thread that calls them. The
+    /// lines of `std::io::stdin()` hold its lock; those of `BufReader::new(std::io::stdin())` do not.
     ///
     /// ```
     /// # procession_worker::init();
@@ -56,7 +57,8 @@ impl Pool {
         self.call(task).imap(items)
     }
 
-    /// As [`Pool::imap`], but yields each outcome as soon as it is there: a slow item holds no other up.
+    /// As [`Pool::imap`], but yields each outcome as soon as it is there: a slow item holds no other up. In an inline pool the
+    /// two are the same.
     ///
     /// An error knows the place of its item ([`TaskError::item`]); let the task return what names its value.
     ///
@@ -93,7 +95,7 @@ impl<F: Copy> Call<'_, F> {
     /// Bounds how many items an [`imap`](Call::imap) has taken from its input and not yet yielded; without it,
     /// twice the number of workers times the size of a chunk. The maps, which take everything, ignore it.
     ///
-    /// 0 makes the imap yield one error of kind `InvalidOption`.
+    /// 0 makes the imap yield one error of kind `InvalidOption`. An inline pool reads one item at a time.
     ///
     /// ```
     /// # procession_worker::init();

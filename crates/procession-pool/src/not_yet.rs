@@ -40,7 +40,7 @@ macro_rules! timed {
             ///
             /// With a `timeout` of zero it says what is there. An input that blocks holds it up, as it does `next`; a
             /// full pool holds it up until the time is over. In a pool of no workers it runs the item that it reads, to
-            /// its end. For a limit to the whole, ask with what is left of it.
+            /// its end. For a limit to the whole, ask with what is left of it; a `timeout` beyond the clock is no limit.
             ///
             /// # Errors
             /// [`NotYet`] when the next outcome is not there in time.

@@ -14,10 +14,13 @@ impl Pool {
     /// The first in the order of completion decides, which need not be the first of the items. Items that have not
     /// begun are cancelled then, those running end on their own and are discarded, and the pool stays usable. The input
     /// is read as [`Pool::imap_unordered`] reads it, so it may be endless; on this thread alone, so it need not be `Send`.
+    /// Without an item that gives `Some`, a search of an endless input does not return. An inline pool runs one item after
+    /// the other.
     ///
     /// # Errors
     /// The first failure, when that comes before a `Some`: it ends the search in the same way. To pass over failures,
-    /// look through [`Pool::imap_unordered`] instead.
+    /// look through [`Pool::imap_unordered`] instead. If the pool takes [nothing more](Pool#closed-broken-inline-and-forked),
+    /// that is the failure of the first item that is read; without items the answer is `None` all the same.
     ///
     /// # Panics
     /// When the iterator does, unless the search has ended before.

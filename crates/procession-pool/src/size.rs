@@ -20,9 +20,12 @@ impl Pool {
     ///
     /// A pool with [`min_workers`](crate::PoolBuilder::min_workers) starts the new ones when there is something to do.
     ///
+    /// The same number changes nothing.
+    ///
     /// # Errors
     /// When `workers` is 0 or more than [`MAX_WORKERS`]; when descriptors do not suffice for so many; when the pool is
-    /// inline, is not open any more, or is a forked copy. Nothing has changed then.
+    /// inline, is not open any more (closed, terminated or broken), or is a copy made by `fork`. Nothing has changed then.
+    /// The text says which it is.
     ///
     /// ```
     /// # procession_worker::init();
@@ -69,11 +72,12 @@ impl Pool {
     ///
     /// Calls do not have to wait for this: they go to workers that boot. It is for measurements, and for what is to be
     /// prompt from the first call on. A pool with [`idle_timeout`](crate::PoolBuilder::idle_timeout) may stop them again
-    /// later. In an inline pool that is open there is nothing to wait for.
+    /// later. In an inline pool that is open there is nothing to wait for: true at once. Zero starts what is missing and says
+    /// whether all are ready; a time beyond the clock is no limit.
     ///
     /// # Errors
-    /// When the pool is not open, or is broken, before or meanwhile; or is a forked copy. In a [`Waker`](std::task::Waker) that
-    /// the pool wakes: it might wait for itself ([`Error::is_would_deadlock`]).
+    /// When the pool was closed or terminated, or is broken (the text has the cause), before or meanwhile; or is a copy made by
+    /// `fork`. In a [`Waker`](std::task::Waker) that the pool wakes: it might wait for itself ([`Error::is_would_deadlock`]).
     ///
     /// ```
     /// # procession_worker::init();

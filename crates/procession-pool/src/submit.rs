@@ -17,7 +17,8 @@ use crate::pool::Pool;
 use crate::result::{AsyncResult, Source, after};
 use crate::then::CallThen;
 
-/// Why [`Pool::try_apply_async`] took no call, with its arguments.
+/// Why [`Pool::try_apply_async`] took no call, with its arguments: the pool is [full](SubmitError::is_full), or takes
+/// [nothing more](SubmitError::is_closed).
 ///
 /// ```
 /// # procession_worker::init();
@@ -89,9 +90,13 @@ impl Pool {
     /// As [`Pool::apply_async`], but never waits for room: a call that would has its arguments back at once.
     ///
     /// # Errors
-    /// Full, when as many items wait as [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued) allows; without that
-    /// limit, in an inline pool and in a callback, never. Closed, when the pool takes nothing more. Everything else that
-    /// is wrong, arguments that cannot be encoded too, arrives through the handle.
+    /// * [Full](SubmitError::is_full), when as many items wait as [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued)
+    ///   allows; without that limit, in an inline pool and in a callback, never.
+    /// * [Closed](SubmitError::is_closed), when the pool was closed or terminated, is broken, or is a copy made by `fork`;
+    ///   [`SubmitError::kind`] tells a broken one from the others.
+    ///
+    /// Everything else that is wrong arrives through the handle, of a closed pool too: arguments that cannot be encoded,
+    /// options without meaning.
     ///
     /// ```
     /// # procession_worker::init();
@@ -128,8 +133,9 @@ impl Pool {
     /// [`PoolBuilder::max_queued`](crate::PoolBuilder::max_queued) allows. Another thread may take the room first.
     ///
     /// True at once without that limit, in an inline pool and on the thread of the [callbacks](Call::on_complete), where no
-    /// call waits for room. False when `timeout` passes first, or when the pool takes
-    /// nothing more, which ends the wait: it was closed or terminated, is broken, or is a copy made by `fork`.
+    /// call waits for room. False when `timeout` passes first, or when the pool takes nothing more, which ends the wait: it was
+    /// closed or terminated, is broken, or is a copy made by `fork`. Zero asks whether there is room; a time beyond the clock,
+    /// such as `Duration::MAX`, is no limit.
     ///
     /// ```
     /// # procession_worker::init();

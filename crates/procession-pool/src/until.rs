@@ -55,10 +55,12 @@ impl Pool {
     ///
     /// The first break in the order of completion counts, which need not be that of the first item. Items that have not
     /// begun are cancelled then, those running end on their own and are discarded, and the pool stays usable. The input is
-    /// read as [`Pool::imap`] reads it, so it may be endless.
+    /// read as [`Pool::imap`] reads it, so it may be endless; without a break or a failure it does not return then. An
+    /// inline pool runs one item after the other.
     ///
     /// # Errors
-    /// The first failure, when that comes before a break: it ends the map in the same way.
+    /// The first failure, when that comes before a break: it ends the map in the same way. If the pool takes
+    /// [nothing more](Pool#closed-broken-inline-and-forked), that is the failure of the first item that is read.
     ///
     /// # Panics
     /// When the iterator does, unless the map has ended before.
