@@ -30,6 +30,10 @@ pub use progress::CallProgress;
 
 /// A call with options; made by [`Pool::call`].
 ///
+/// Nothing is checked before the verb: an option without meaning is the error of that, of kind `InvalidOption`, on a closed or
+/// inline pool too. What an option says comes in place of what the pool's [builder](crate::PoolBuilder) said. Verbs take
+/// `&self`: one `Call` may be used for many calls.
+///
 /// ```
 /// # procession_worker::init();
 /// let pool = procession_pool::Pool::new(2)?;
@@ -74,7 +78,8 @@ impl<'p, F: Copy> Call<'p, F> {
 
     /// Sends `items` of a map together, the last chunk maybe fewer; without it chunks adapt to the work.
     ///
-    /// 0 makes the map fail with an error of kind `InvalidOption`.
+    /// 0 makes the map fail with an error of kind `InvalidOption`; a single call ignores it. An inline pool runs one item
+    /// after the other.
     pub fn chunk_size(mut self, items: usize) -> Self {
         self.chunk = Some(items);
         self
@@ -83,7 +88,7 @@ impl<'p, F: Copy> Call<'p, F> {
     /// See [`Pool::apply`].
     ///
     /// # Errors
-    /// As [`AsyncResult::get`].
+    /// As [`Pool::apply`].
     pub fn apply<Args>(&self, args: Args) -> Result<F::Output, TaskError>
     where
         F: Task<Args>,

@@ -22,7 +22,8 @@ impl<F: Copy> Call<'_, F> {
     /// wait with [`get_timeout`](crate::AsyncResult::get_timeout) and [cancel](crate::AsyncResult::cancel) it: it has the pool's
     /// [`cancel_grace`](crate::PoolBuilder::cancel_grace) to return, and its worker is kept.
     ///
-    /// Zero makes the call fail with an error of kind `InvalidOption`. In an inline pool there is nobody to end it.
+    /// Zero makes the call fail with an error of kind `InvalidOption`; a time beyond the clock is no limit. In an inline pool
+    /// there is nobody to end it: the call runs to its end, and is no `TimedOut`.
     ///
     /// ```
     /// # procession_worker::init();
@@ -54,7 +55,7 @@ impl<F: Copy> Call<'_, F> {
     /// workers, with others that were read just before or after it. Waiting for room in a
     /// [full](crate::PoolBuilder::max_queued) pool is part of it, and ends with it. The outcome is an error of kind `Expired`, and no
     /// worker is ended for it. What has begun runs to its end. Zero makes the call fail with an error of kind
-    /// `InvalidOption`; an inline pool begins at once.
+    /// `InvalidOption`; a time beyond the clock is no limit; an inline pool begins at once.
     ///
     /// ```
     /// # procession_worker::init();

@@ -45,7 +45,7 @@ impl<F: Copy> Call<'_, F> {
     /// belongs to an index that is beyond a smaller [size](crate::Pool::resize), or whose worker fails to start, goes to
     /// anyone; what is handed in during the pause after such a failure, two seconds at most, waits for the next start. Each
     /// chunk that waits takes 16 bytes. Everything else is as without it: priorities, limits, retries, errors of
-    /// items. Where a worker has chunks of its own and others wait for anyone, it takes turns.
+    /// items. Where a worker has chunks of its own and others wait for anyone, it takes turns. An inline pool ignores it.
     ///
     /// ```
     /// # procession_worker::init();

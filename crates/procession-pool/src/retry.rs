@@ -105,7 +105,8 @@ impl<F: Copy> Call<'_, F> {
     /// [`queue_deadline`](Call::queue_deadline) for the first: what has begun in time is tried again however late it is.
     ///
     /// However often a task kills its worker, that is its own affair: such deaths never break the pool. In an inline pool
-    /// the caller tries again.
+    /// the caller tries again, before the verb returns; one that was closed or terminated meanwhile begins no other attempt,
+    /// and the outcome is `Closed`. 0 is none, whatever the pool says.
     ///
     /// ```
     /// # procession_worker::init();
@@ -138,7 +139,8 @@ impl<F: Copy> Call<'_, F> {
     /// Waits so long between a failure and the next attempt; without it, and without one of the
     /// [pool's](crate::PoolBuilder::retry_delay), that follows at once. Other items run meanwhile.
     ///
-    /// The time is one of the monotonic clock. Without [`retries`](Call::retries) it has no effect.
+    /// The time is one of the monotonic clock, and zero is at once. Without [`retries`](Call::retries) it has no effect. In an
+    /// inline pool the caller sleeps so long.
     ///
     /// ```
     /// # procession_worker::init();
@@ -156,7 +158,7 @@ impl<F: Copy> Call<'_, F> {
     }
 
     /// Tries again only what failed by the death of its worker. Nothing of the [pool's](crate::PoolBuilder::retry_on_death)
-    /// on which failures are tried again holds then for this call.
+    /// on which failures are tried again holds then for this call. In an inline pool nothing dies, so nothing is tried again.
     ///
     /// ```
     /// # procession_worker::init();
