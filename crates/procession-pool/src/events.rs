@@ -45,7 +45,7 @@ pub enum Event {
     },
     /// The counts have changed, or are told for the first time.
     Progress(Progress),
-    /// So many births and deaths are not told one by one: the reader was too slow.
+    /// So many births and deaths are not told one by one: more than 256 waited to be read.
     #[non_exhaustive]
     Missed {
         /// Workers started.
@@ -59,10 +59,13 @@ impl Pool {
     /// What happens from here on: births and deaths of workers, and counts whenever they have changed, at most twenty times
     /// a second.
     ///
-    /// Every reader has a stream of its own. A stream keeps at most 256 births and deaths that nobody has read;
-    /// those beyond are [counted](Event::Missed). Counts are not kept at all: the reader's thread looks when it is at
-    /// the stream, so a pool whose events nobody reads pays nothing. An idle pool's reader sleeps; while items run it
-    /// looks at least once a second.
+    /// Every reader has a stream of its own. Births and deaths come one by one, each at once; a stream keeps at most 256 that
+    /// nobody has read, and those beyond are [counted](Event::Missed): told after the ones that were kept. Counts are not kept
+    /// at all: the reader's thread looks when it is at the stream, so a slow reader sees fewer of them, the newest each time,
+    /// and a pool whose events nobody reads pays nothing. An idle pool's reader sleeps; while items run it looks at least once
+    /// a second.
+    ///
+    /// The stream [ends](Events) with the pool's last worker. Of a pool that has ended it is one look at the counts.
     ///
     /// ```
     /// # procession_worker::init();
@@ -106,11 +109,15 @@ impl Pool {
 }
 
 /// The events of a pool, from [`Pool::events`]. It keeps no pool alive: after the last event, which comes when every worker
-/// of the pool has ended, it returns `None` for ever.
+/// of the pool has ended (closed, terminated, dropped or broken, joined or not), it returns `None` for ever.
 ///
 /// The first event is a [`Progress`](Event::Progress) or a birth; when the pool has ended, its final counts have been told.
 /// Of an inline pool there are counts alone, of what runs in callers' threads, until it is closed and nothing runs. In a
-/// copy of this process made by `fork`, there are no events.
+/// copy of this process made by `fork`, there are no events: `None` at once.
+///
+/// [`next`](Iterator::next) waits for an event, for as long as the pool lives; [`next_timeout`](Events::next_timeout) has a
+/// limit. A dropped stream is told nothing more. It goes to other threads; a [callback](crate::Call::on_complete) that waits in
+/// it keeps the callbacks after it waiting.
 #[must_use = "events are told to who asks for them"]
 pub struct Events {
     /// `None` at the end.
@@ -149,7 +156,8 @@ impl fmt::Debug for Events {
 }
 
 impl Events {
-    /// The next event, if there is one within `timeout`. `None` also at the [end](Events::has_ended).
+    /// The next event, if there is one within `timeout`. `None` also at the [end](Events::has_ended). Zero looks at what is
+    /// there; a time beyond the clock is no limit.
     ///
     /// ```
     /// # procession_worker::init();
@@ -166,7 +174,7 @@ impl Events {
         self.next_by(after(timeout).unwrap_or(u64::MAX))
     }
 
-    /// The pool has ended and everything was told.
+    /// The pool has ended and everything was told: every `None` from here on is the end, and no time-out.
     pub fn has_ended(&self) -> bool {
         self.listening.is_none() && self.here.is_none()
     }

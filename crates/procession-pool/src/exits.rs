@@ -92,7 +92,11 @@ impl Exits {
 
 impl Pool {
     /// What the [exit hook](crate::PoolBuilder::exit_hook) returned in each worker that has ended in good order, in the order
-    /// in which they ended. After [`Pool::join`] it is all there is; before, what has come so far. It can be asked again.
+    /// in which they ended. After [`Pool::join`] it is all there is; before, what has come so far. It can be asked again, and
+    /// waits for nothing.
+    ///
+    /// Empty without an exit hook. Of an inline pool there is one result at most, of the first [`close`](Pool::close). In a
+    /// copy of this process made by `fork`, what had come before.
     ///
     /// Each is a value or an error: `Panicked` when the hook did, `TimedOut` when it took longer than
     /// [`exit_timeout`](crate::PoolBuilder::exit_timeout), `WorkerDied` when its worker died in it, `Terminated` when the pool

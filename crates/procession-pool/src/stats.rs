@@ -12,8 +12,9 @@ impl Pool {
     /// Counts, times and gauges, exact while nothing runs: see [`PoolStats`]. Replies that are there are collected first, so
     /// it takes longer the more there is to look at; the pool's other work waits meanwhile.
     ///
-    /// Of an inline pool `running`, `done`, `failed`, `retries` and `runs` are counted, each run with its retries as one; it
-    /// has nothing else to count. In a copy of this process made by `fork`, nothing is.
+    /// Of a pool that has ended, in whatever way, the last counts stay. Of an inline pool `running`, `done`, `failed`, `retries`
+    /// and `runs` are counted, each run with its retries as one; it has nothing else to count. In a copy of this process made
+    /// by `fork`, nothing is.
     ///
     /// ```
     /// # procession_worker::init();
