@@ -40,6 +40,10 @@ pub const MAX_WORKERS: usize = 16_384;
 
 /// Configures a pool; made by [`Pool::builder`].
 ///
+/// Nothing is checked or started before [`build`](PoolBuilder::build), whose error says what is wrong. Of an option that is
+/// given twice the last one holds, but for [`env`](PoolBuilder::env). An [inline](Pool#closed-broken-inline-and-forked) pool
+/// takes every option and ignores those that are for processes: each says so.
+///
 /// ```
 /// # procession_worker::init();
 /// use procession_pool::Pool;
@@ -69,13 +73,15 @@ pub struct PoolBuilder {
 }
 
 impl PoolBuilder {
-    /// So many worker processes, instead of `PROCESSION_WORKERS` or one for each CPU; 0 runs tasks in the caller.
+    /// So many worker processes, instead of `PROCESSION_WORKERS` or one for each CPU; 0 makes the pool
+    /// [inline](Pool#closed-broken-inline-and-forked). More than [`MAX_WORKERS`] is an error of [`PoolBuilder::build`].
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = Some(workers);
         self
     }
 
-    /// Names the pool (`pool` otherwise); its workers are `name/1`, `name/2` and so on in errors and `ps`.
+    /// Names the pool (`pool` otherwise); its workers are `name/1`, `name/2` and so on in errors and `ps`, which shows the
+    /// first 15 bytes. An inline pool has no workers to name.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -84,7 +90,14 @@ impl PoolBuilder {
     /// Runs `task` with `args` in every worker, replacements included, before its first task.
     ///
     /// A worker whose initializer panics, or returns `Err`, never becomes ready. When no worker does, the pool is
-    /// broken after five starts: every handle gets the initializer's own error.
+    /// broken after five starts: every handle gets the initializer's own error. The
+    /// [`start_timeout`](PoolBuilder::start_timeout) holds for it. Arguments that cannot be encoded are an error of
+    /// [`PoolBuilder::build`].
+    ///
+    /// An inline pool runs it once, in `build`, whose error its failure is.
+    ///
+    /// # Panics
+    /// When the arguments' `Serialize` does.
     ///
     /// What is no function does not compile:
     ///
@@ -134,13 +147,17 @@ impl PoolBuilder {
         self
     }
 
-    /// Sets a variable in the workers' environment, replacements included.
+    /// Sets a variable in the workers' environment, replacements included. Of several for one variable the last one holds,
+    /// [`env_remove`](PoolBuilder::env_remove) included.
+    ///
+    /// With a NUL byte in it no worker can be started: an error of [`PoolBuilder::build`], or a broken pool if
+    /// none is started there. An inline pool ignores it.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), Some(value.into())));
         self
     }
 
-    /// Removes a variable from the workers' environment.
+    /// Removes a variable from the workers' environment; one that is not there is no error. An inline pool ignores it.
     pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
         self.env.push((key.into(), None));
         self
@@ -148,6 +165,8 @@ impl PoolBuilder {
 
     /// How long a call that is [cancelled](crate::AsyncResult::cancel) while it runs may take to return before its worker
     /// gets SIGTERM: 50 ms otherwise, none if zero. SIGKILL follows after the [`term_grace`](PoolBuilder::term_grace).
+    ///
+    /// With a time beyond the clock nothing that was cancelled is ended for it. In an inline pool nothing can be cancelled.
     ///
     /// ```
     /// # procession_worker::init();
@@ -168,12 +187,18 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers and returns the pool.
+    /// Starts the workers and returns the pool, without waiting for them to be ready: [`Pool::warm_up`] does.
     ///
     /// # Errors
-    /// See [`Pool::new`], where workers that are to be [replaced](PoolBuilder::max_tasks_per_worker) count twice, because
-    /// successors come before they leave; also when the initializer's arguments cannot be encoded, or `PROCESSION_WORKERS` is not
-    /// a number.
+    /// * As [`Pool::new`]. Workers that are to be [replaced](PoolBuilder::max_tasks_per_worker) count twice for descriptors,
+    ///   because successors come before they leave, and each [captured output](PoolBuilder::stdout) takes one more.
+    /// * An option has no meaning: each says which values those are.
+    /// * The arguments of the initializer, the [state](PoolBuilder::state) or the [exit hook](PoolBuilder::exit_hook) cannot be
+    ///   encoded.
+    /// * `PROCESSION_WORKERS` is not a number, and [`workers`](PoolBuilder::workers) was not called.
+    /// * The pool is inline, and its initializer or its state fails.
+    ///
+    /// What goes wrong in workers while they boot is no error here, but makes the pool broken.
     pub fn build(self) -> Result<Pool, Error> {
         let workers = match self.workers {
             Some(workers) => workers,

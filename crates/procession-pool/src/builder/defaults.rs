@@ -37,7 +37,7 @@ impl Defaults {
 
 impl PoolBuilder {
     /// The time limit of every call that names none: see [`Call::timeout`](crate::Call::timeout). Without it there is
-    /// none.
+    /// none. Zero is an error of [`PoolBuilder::build`]. In an inline pool there is nobody to keep it.
     ///
     /// ```
     /// # procession_worker::init();
@@ -55,7 +55,8 @@ impl PoolBuilder {
     }
 
     /// The time after which every call that names none is given up if it has not begun: see
-    /// [`Call::queue_deadline`](crate::Call::queue_deadline). Without it they wait as long as it takes.
+    /// [`Call::queue_deadline`](crate::Call::queue_deadline). Without it they wait as long as it takes. Zero is an error of
+    /// [`PoolBuilder::build`]. In an inline pool everything begins at once.
     ///
     /// ```
     /// # procession_worker::init();
@@ -77,7 +78,8 @@ impl PoolBuilder {
     }
 
     /// How many items of a map travel together when its call does not say: see
-    /// [`Call::chunk_size`](crate::Call::chunk_size). Without it chunks adapt to the work, which is right for nearly all.
+    /// [`Call::chunk_size`](crate::Call::chunk_size). Without it chunks adapt to the work, which is right for nearly all. 0 is
+    /// an error of [`PoolBuilder::build`]. An inline pool runs one item after the other.
     ///
     /// ```
     /// # procession_worker::init();
@@ -91,7 +93,8 @@ impl PoolBuilder {
         self
     }
 
-    /// How far every lazy map reads ahead whose call does not say: see [`Call::buffer_size`](crate::Call::buffer_size).
+    /// How far every lazy map reads ahead whose call does not say: see [`Call::buffer_size`](crate::Call::buffer_size). 0 is
+    /// an error of [`PoolBuilder::build`]. An inline pool reads one item at a time.
     ///
     /// ```
     /// # procession_worker::init();

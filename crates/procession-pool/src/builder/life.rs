@@ -48,7 +48,7 @@ impl PoolBuilder {
     }
 
     /// Gives each worker up to so many items more than [`max_tasks_per_worker`](Self::max_tasks_per_worker) says, drawn
-    /// anew for each, so that workers that began together are not replaced together. Nothing without that option.
+    /// anew for each, so that workers that began together are not replaced together. Nothing without that option; 0 adds none.
     ///
     /// ```
     /// # procession_worker::init();
@@ -122,7 +122,8 @@ impl PoolBuilder {
     /// [`idle_timeout`](Self::idle_timeout). More than there are workers is an error of [`PoolBuilder::build`].
     ///
     /// A worker that has been started stays, unless there is an `idle_timeout`. [`Pool::warm_up`](crate::Pool::warm_up)
-    /// starts those that are missing.
+    /// starts those that are missing. With 0 none is started before the first call. An inline pool has none to start; 0 is all
+    /// that can be given there.
     ///
     /// ```
     /// # procession_worker::init();

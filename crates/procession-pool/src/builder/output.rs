@@ -91,7 +91,7 @@ impl PoolBuilder {
     /// Where the workers' standard error goes, with the rules of [`stdout`](PoolBuilder::stdout).
     ///
     /// With [`Output::Captured`], the last 8 KiB a worker wrote there are also part of the error of its death:
-    /// [`WorkerDeath::stderr_tail`](procession_worker::WorkerDeath::stderr_tail).
+    /// [`WorkerDeath::stderr_tail`](procession_worker::WorkerDeath::stderr_tail). An inline pool has none of this.
     ///
     /// ```
     /// # procession_worker::init();
@@ -117,7 +117,7 @@ impl PoolBuilder {
     /// Both outputs are captured, unless [`stdout`](PoolBuilder::stdout) or [`stderr`](PoolBuilder::stderr) says otherwise;
     /// the rules are there. The callback is called on the pool's callback thread, with the rules of
     /// [`on_complete`](crate::Call::on_complete): it may use the pool, its panics are counted, and while it runs the
-    /// callbacks after it wait.
+    /// callbacks after it wait. [`join`](crate::Pool::join) returns after the last line. Of an inline pool it is never called.
     ///
     /// ```
     /// # procession_worker::init();

@@ -10,7 +10,8 @@ impl PoolBuilder {
     /// Tries every item that fails up to `times` times again, in calls that do not say otherwise with
     /// [`Call::retries`](crate::Call::retries), which has the rules. 0, the default, is never.
     ///
-    /// A task that is tried again may have done part of its work before: ask for this only where that does no harm.
+    /// A task that is tried again may have done part of its work before: ask for this only where that does no harm. In an
+    /// inline pool the caller tries again; nothing dies there.
     ///
     /// ```
     /// # procession_worker::init();

@@ -31,7 +31,13 @@ impl PoolBuilder {
     /// `InvalidOption` that names the types.
     ///
     /// In an inline pool, each thread that calls is a worker of its own: `build` makes the state of the thread it runs in,
-    /// other threads make theirs at their first call that wants one and drop it when they end.
+    /// other threads make theirs at their first call that wants one and drop it when they end. One that cannot be made is an
+    /// error of `build`, or of that call (`InvalidOption`).
+    ///
+    /// Arguments that cannot be encoded are an error of [`PoolBuilder::build`].
+    ///
+    /// # Panics
+    /// When the arguments' `Serialize` does.
     ///
     /// ```
     /// # procession_worker::init();

@@ -21,7 +21,8 @@ impl PoolBuilder {
     /// [`PoolBuilder::build`].
     ///
     /// One that takes longer is killed, which counts as a failed start: while another worker serves, the place is tried again;
-    /// when no worker has become ready, the pool is broken after five of them, and every handle says which limit it was.
+    /// when no worker has become ready, the pool is broken after five of them, and every handle says which limit it was. An
+    /// inline pool's initializer has no limit.
     ///
     /// ```
     /// # procession_worker::init();
