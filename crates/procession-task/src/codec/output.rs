@@ -132,10 +132,11 @@ impl Bounded<'_> {
     /// Writes a varint, seven bits a byte, the lowest first.
     #[inline]
     pub(super) fn varint(&mut self, value: u64) -> postcard::Result<()> {
-        if value >= 1 << 56 || self.end - self.out.len() < 8 {
+        const SHORT: usize = 4;
+        if value >= 1 << (7 * SHORT) || self.end - self.out.len() < SHORT {
             return self.long_varint(value);
         }
-        let (bytes, len) = spread(value);
+        let (bytes, len) = spread(value as u32);
         // A store of known length, of which the end is not kept.
         let end = self.out.len() + len;
         self.out.extend_from_slice(&bytes);
@@ -143,17 +144,21 @@ impl Bounded<'_> {
         Ok(())
     }
 
-    /// As [`Bounded::varint`] for one that is long, or near the end, where whether it fits is known by its bytes.
-    #[cold]
+    /// As [`varint`](Bounded::varint), for one that is long or may not fit.
     #[inline(never)]
     fn long_varint(&mut self, mut value: u64) -> postcard::Result<()> {
-        let mut bytes = Vec::new();
-        while value >= 0x80 {
-            bytes.push(value as u8 | 0x80);
+        const LONGEST: usize = 10;
+        let (mut bytes, mut len) = ([0; LONGEST], 0);
+        for byte in &mut bytes {
+            len += 1;
+            *byte = value as u8 & 0x7f;
             value >>= 7;
+            if value == 0 {
+                break;
+            }
+            *byte |= 0x80;
         }
-        bytes.push(value as u8);
-        self.try_extend(&bytes)
+        self.try_extend(bytes.get(..len).unwrap_or_default())
     }
 
     #[cold]
@@ -163,15 +168,15 @@ impl Bounded<'_> {
     }
 }
 
-/// The varint of a value of at most 56 bits, and its length: seven bits a byte, and a mark in all but the last.
+/// The varint of a value of at most 28 bits, and its length: seven bits a byte, and a mark in all but the last.
 #[inline]
-fn spread(value: u64) -> ([u8; 8], usize) {
-    let len = (70 - (value | 1).leading_zeros()) / 7;
-    let halves = (value & 0x0fff_ffff) | ((value & 0x00ff_ffff_f000_0000) << 4);
-    let pairs = (halves & 0x0000_3fff_0000_3fff) | ((halves & 0x0fff_c000_0fff_c000) << 2);
-    let bytes = (pairs & 0x007f_007f_007f_007f) | ((pairs & 0x3f80_3f80_3f80_3f80) << 1);
-    let marks = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
-    ((bytes | marks).to_le_bytes(), len as usize)
+fn spread(value: u32) -> ([u8; 4], usize) {
+    let part = |at: u32| value << at & 0x7f << (8 * at);
+    let bytes = part(0) | part(1) | part(2) | part(3);
+    let longer = |than: u32| usize::from(value >> (7 * than) > 0);
+    let len = 1 + longer(1) + longer(2) + longer(3);
+    let marks = 0x0080_8080 >> (8 * (4 - len));
+    ((bytes | marks).to_le_bytes(), len)
 }
 
 impl Flavor for Bounded<'_> {
