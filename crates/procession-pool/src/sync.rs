@@ -4,11 +4,11 @@
 //! ships is what the models explore. It is not `--cfg loom`, under which the links below this crate are models too.
 
 #[cfg(not(model_outcomes))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(not(model_outcomes))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(model_outcomes)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(model_outcomes)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};

@@ -9,9 +9,11 @@ use std::task::Wake;
 use loom::sync::Notify;
 use loom::thread;
 
+use procession_worker::handle::reply_frame;
 use procession_worker::{TaskError, TaskErrorKind};
 
 use super::{Arrived, Cell, Raw, Wakes};
+use crate::progress::later::Tally;
 
 /// A future's executor: sleeps until it is woken.
 struct Executor(Notify);
@@ -128,5 +130,44 @@ fn news_of_a_stream_are_seen_or_announced() {
         }
         seen += cell.take_arrived(Arrived::default()).failed.len();
         assert_eq!(seen, 2);
+    });
+}
+
+/// ```text
+/// caller   read 1   read 2
+/// driver            reply of 1   failure of 2   done
+/// teller   how far?   how far?   done? how far?
+/// ```
+#[test]
+fn progress_only_grows_and_is_whole_at_the_end() {
+    loom::model(|| {
+        let tally = Arc::new(Tally::default());
+        let cell = Arc::new(Cell::pending_map_counted(Arc::clone(&tally)));
+        tally.has_read(1);
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || {
+            let _ = of_driver.add_run(0, 1, &reply_frame(&[7]));
+            let error = TaskError::new(TaskErrorKind::WorkerDied, "f");
+            let _ = of_driver.add_failure(1, error);
+            let mut wakes = Wakes::default();
+            of_driver.finish(&mut wakes);
+            wakes.perform();
+        });
+        tally.has_read(2);
+        let mut before = tally.progress();
+        let over = cell.is_done();
+        for _ in 0..2 {
+            let seen = tally.progress();
+            assert!(seen.done >= before.done && seen.failed >= before.failed);
+            assert_eq!(seen.total, 2, "both were read before");
+            assert_eq!(seen.done + seen.failed + seen.queued, 2);
+            before = seen;
+        }
+        if over {
+            assert_eq!((before.done, before.failed), (1, 1));
+        }
+        driver.join().unwrap();
+        let last = tally.progress();
+        assert_eq!((last.done, last.failed, last.queued), (1, 1, 0));
     });
 }

@@ -8,8 +8,7 @@
 //! nobody to tell.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use procession_worker::handle::Replies;
 
@@ -17,6 +16,7 @@ use super::{Progress, Teller};
 use crate::callbacks::Desk;
 use crate::cell::Cell;
 use crate::driver::Shared;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// How many items of a map have arrived, by what is in them.
 #[derive(Debug, Default)]
