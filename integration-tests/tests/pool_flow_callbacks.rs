@@ -84,6 +84,34 @@ fn slow_callback_makes_a_bounded_pool_full() {
     });
 }
 
+/// FAULTS 83: those of the items of an endless lazy map count as well, and its consumer waits until one begins.
+#[test]
+fn slow_callback_holds_up_a_lazy_map() {
+    scene(|| {
+        let pool = bounded();
+        let (go, wait) = gate();
+        let call = pool.call(inc).buffer_size(8);
+        let mut lazy = call.on_complete(move |_| pass(&wait)).imap(0..);
+        let mut next = 0;
+        while let Ok(outcome) = lazy.next_timeout(Duration::from_millis(300)) {
+            next += 1;
+            assert_eq!(outcome.unwrap().unwrap(), next);
+            // What is under way when the pool gets full is let in: the window at the most.
+            assert!(pool.stats().callbacks_due <= ROOM + 8);
+            assert!(next < 1_000, "it is never held up");
+        }
+        assert!(pool.stats().callbacks_due >= ROOM);
+        drop(go);
+        for n in next..next + 1_000 {
+            assert_eq!(lazy.next().unwrap().unwrap(), n + 1);
+        }
+        drop(lazy);
+        until("all were called", || pool.stats().callbacks_due == 0);
+        assert_usable(&pool);
+        finish(pool);
+    });
+}
+
 /// FAULTS 83: however long it goes on, what is due is bounded, and everything is called.
 #[test]
 fn due_callbacks_are_bounded_however_slow_they_are() {

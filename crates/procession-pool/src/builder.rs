@@ -121,7 +121,8 @@ impl PoolBuilder {
     /// [tried again](crate::Call::retries) from its failure to its next attempt. While as many wait as `items` says:
     /// * `apply` and `apply_async` block until there is room, or until the pool is closed, terminated or broken, and then
     ///   resolve as refused calls do;
-    /// * the maps block in the same way while they read their input, which they hand in by portions of half as many;
+    /// * the maps block in the same way while they read their input, which they hand in by portions of half as many, and the
+    ///   lazy ones in `next`;
     /// * what has a [`queue_deadline`](crate::Call::queue_deadline) waits no longer than that, and is `Expired` then;
     /// * [`Pool::try_apply_async`] gives the arguments back, and [`Pool::wait_for_room`] waits with a limit;
     /// * a callback that submits is let in without waiting: with it more than that may wait.

@@ -198,9 +198,11 @@ impl Callbacks {
         let _ = to.send(Work::Notice(notice, open));
     }
 
-    /// Has `notice` run after what is due by now, also when the pool is gone; never waits for it.
-    pub(crate) fn see_to(self: &Arc<Self>, notice: Notice) {
+    /// Has `notice` run after what is due by now, also when the pool is gone; never waits for it. It calls so many callbacks,
+    /// and says of each that it [begins](Callbacks::begin).
+    pub(crate) fn see_to(self: &Arc<Self>, callbacks: u32, notice: Notice) {
         let Desk { to, open } = self.desk();
+        self.due.fetch_add(callbacks.into(), Ordering::Relaxed);
         // The receiving end lives as long as this sender does.
         let _ = to.send(Work::Notice(notice, open));
     }
@@ -256,7 +258,7 @@ impl Callbacks {
 
     /// One that was due is due no longer. Whoever reads the count under a lock that `begins` takes has the count as it was
     /// before, and is told then, or as it is.
-    fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.due.fetch_sub(1, Ordering::Relaxed);
         if let Some(begins) = self.begins.get() {
             begins();

@@ -182,12 +182,12 @@ enum Watcher {
 }
 
 impl Watcher {
-    fn add_run(&self, first: u32, frames: &[u8]) {
+    fn add_run(&self, first: u32, count: u32, frames: &[u8]) {
         match self {
             Watcher::Tally(tally) => tally.add_run(frames),
             Watcher::Each(each) => {
                 if let Some(each) = each.upgrade() {
-                    each.replied(first, frames);
+                    each.replied(first, count, frames);
                 }
             }
         }
@@ -302,7 +302,7 @@ impl Cell {
     /// Adds the reply frames of `count` items from `first` on.
     pub(crate) fn add_run(&self, first: u32, count: u32, frames: &[u8]) -> Told {
         if let Some(watcher) = &self.watcher {
-            watcher.add_run(first, frames);
+            watcher.add_run(first, count, frames);
         }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {

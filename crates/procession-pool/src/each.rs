@@ -63,6 +63,7 @@ impl Each {
     ) -> Arc<Each> {
         let thread = pool.shared.as_ref().map(|shared| &shared.callbacks);
         let thread = thread.map(Arc::clone);
+        let posted = thread.is_some();
         let guard = thread.clone().unwrap_or_default();
         let mut source = Source {
             max_frame: pool.max_frame,
@@ -75,6 +76,9 @@ impl Each {
             let from_last = item.wrapping_sub(last as u32).cast_signed();
             last = last.wrapping_add_signed(i64::from(from_last));
             source.id = id;
+            if posted {
+                guard.begin();
+            }
             // Decoding is user code, and so is the drop of what was decoded.
             guard.guard(|| {
                 let value = answer.and_then(|bytes| decode_result::<R>(bytes, &source));
@@ -131,38 +135,39 @@ impl Each {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reply frames of the items from `first` on have come.
-    pub(crate) fn replied(self: Arc<Self>, first: u32, frames: &[u8]) {
+    /// Reply frames of `count` items from `first` on have come.
+    pub(crate) fn replied(self: Arc<Self>, first: u32, count: u32, frames: &[u8]) {
         let (frames, name) = (frames.to_vec(), self.name);
-        self.post(move |tell, id| {
-            let mut items = 0;
-            for (ok, payload) in Replies::new(&frames) {
+        self.post(count, move |tell, id| {
+            let replies = (0..count).zip(Replies::new(&frames));
+            for (item, (ok, payload)) in replies {
                 let answer = match ok {
                     true => Ok(payload),
                     false => Err(failure_error(name, payload)),
                 };
-                tell(first.wrapping_add(items), answer, id);
-                items += 1;
+                tell(first.wrapping_add(item), answer, id);
             }
-            items
         });
     }
 
     /// An item has come to its end without a reply frame.
     pub(crate) fn ended(self: Arc<Self>, item: u32, outcome: Result<Raw, TaskError>) {
-        self.post(move |tell, id| {
+        self.post(1, move |tell, id| {
             let answer = match &outcome {
                 Ok(raw) => Ok(raw.bytes()),
                 Err(e) => Err(e.clone()),
             };
             tell(item, answer, id);
-            1
         });
     }
 
-    /// `job` tells of some items, and says of how many. It goes with this owner: the poster, who may hold the pool's lock,
-    /// keeps none that could be the last once the job has run.
-    fn post(self: Arc<Self>, job: impl FnOnce(&mut Tell, Option<TaskId>) -> u32 + Send + 'static) {
+    /// `job` tells of so many items. It goes with this owner: the poster, who may hold the pool's lock, keeps none that could
+    /// be the last once the job has run.
+    fn post(
+        self: Arc<Self>,
+        items: u32,
+        job: impl FnOnce(&mut Tell, Option<TaskId>) + Send + 'static,
+    ) {
         // The callbacks' thread is not there, and a lock of it may be held for ever.
         if procession_worker::is_forked_copy() {
             return;
@@ -171,19 +176,19 @@ impl Each {
             Some(callbacks) => {
                 let guard = Arc::clone(&callbacks);
                 // The owner goes inside: the last one drops the callbacks.
-                let run = move || self.run(job);
-                callbacks.see_to(Box::new(move || guard.guard(run)));
+                let run = move || self.run(items, job);
+                callbacks.see_to(items, Box::new(move || guard.guard(run)));
             }
-            None => self.run(job),
+            None => self.run(items, job),
         }
     }
 
-    fn run(&self, job: impl FnOnce(&mut Tell, Option<TaskId>) -> u32) {
+    fn run(&self, items: u32, job: impl FnOnce(&mut Tell, Option<TaskId>)) {
         let mut tell = self.tell.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = job(&mut tell, self.id.get().copied());
+        job(&mut tell, self.id.get().copied());
         drop(tell);
         let mut end = self.end();
-        end.told += u64::from(told);
+        end.told += u64::from(items);
         let told = end.told;
         let over = end.left.take_if(|(items, _)| told >= *items);
         drop(end);

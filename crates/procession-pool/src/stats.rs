@@ -92,7 +92,8 @@ pub struct PoolStats {
     pub undying: u64,
     /// Callbacks that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
-    /// Callbacks whose calls have completed and that have not begun: they wait for their turn, while a slow one runs.
+    /// Callbacks whose calls, or items of a lazy map, have completed and that have not begun: they wait for their turn, while
+    /// a slow one runs.
     /// [`max_queued`](crate::PoolBuilder::max_queued) bounds them, together with what is queued.
     pub callbacks_due: u64,
     /// Captured lines that were dropped because nobody took them: see [`OutputLine::dropped`](crate::OutputLine::dropped).
