@@ -261,4 +261,41 @@ impl<F: Copy, R: DeserializeOwned + 'static> CallThen<'_, F, R> {
         let (call, then) = self.into_parts();
         ImapUnordered(call.stream(items, Order::OfCompletion, then, |input| input))
     }
+    /// As [`CallThen::imap`], for an iteration that does not leave this thread.
+    pub(crate) fn imap_local<'i, T, I>(self, items: I) -> Imap<R, dyn Items + 'i>
+    where
+        F: Task<(T,), Output = R>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+    {
+        let (call, then) = self.into_parts();
+        Imap(call.stream(items, Order::OfInput, then, |input| input))
+    }
+
+    /// As [`CallThen::imap_unordered`], for an iteration that does not leave this thread.
+    pub(crate) fn imap_unordered_local<'i, T, I>(self, items: I) -> ImapUnordered<R, dyn Items + 'i>
+    where
+        F: Task<(T,), Output = R>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        I::IntoIter: 'i,
+    {
+        let (call, then) = self.into_parts();
+        ImapUnordered(call.stream(items, Order::OfCompletion, then, |input| input))
+    }
+
+    /// See [`Pool::try_map`]. The callback gets each item's own outcome, as behind [`imap`](CallThen::imap), in whose way the
+    /// input is read.
+    ///
+    /// # Panics
+    /// When the iterator panics.
+    pub fn try_map<T, I>(self, items: I) -> Vec<Result<R, TaskError>>
+    where
+        F: Task<(T,), Output = R>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+    {
+        self.imap_local(items).collect()
+    }
 }

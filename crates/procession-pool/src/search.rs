@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 use crate::pool::Pool;
+use crate::then::CallThen;
 
 impl Pool {
     /// Applies a task to the items until one gives `Some`, and returns what is in it; `None` when none does.
@@ -138,6 +139,61 @@ impl<F: Copy> Call<'_, F> {
     /// # Panics
     /// As [`Pool::find_map`].
     pub fn all<T, I>(&self, items: I) -> Result<bool, TaskError>
+    where
+        F: Task<(T,), Output = bool>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+    {
+        decided(&mut self.imap_unordered_local(items), false).map(|found| !found)
+    }
+}
+
+impl<F: Copy, U> CallThen<'_, F, Option<U>>
+where
+    Option<U>: DeserializeOwned + 'static,
+{
+    /// See [`Pool::find_map`]. The callback gets the outcome of each item that was read, `Cancelled` where the search had ended.
+    ///
+    /// # Errors
+    /// As [`Pool::find_map`].
+    ///
+    /// # Panics
+    /// As [`Pool::find_map`].
+    pub fn find_map<T, I>(self, items: I) -> Result<Option<U>, TaskError>
+    where
+        F: Task<(T,), Output = Option<U>>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+    {
+        first_some(&mut self.imap_unordered_local(items))
+    }
+}
+
+impl<F: Copy> CallThen<'_, F, bool> {
+    /// See [`Pool::any`]. The callback gets what it gets behind [`find_map`](CallThen::find_map).
+    ///
+    /// # Errors
+    /// As [`Pool::find_map`].
+    ///
+    /// # Panics
+    /// As [`Pool::find_map`].
+    pub fn any<T, I>(self, items: I) -> Result<bool, TaskError>
+    where
+        F: Task<(T,), Output = bool>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+    {
+        decided(&mut self.imap_unordered_local(items), true)
+    }
+
+    /// See [`Pool::all`]. The callback gets what it gets behind [`find_map`](CallThen::find_map).
+    ///
+    /// # Errors
+    /// As [`Pool::find_map`].
+    ///
+    /// # Panics
+    /// As [`Pool::find_map`].
+    pub fn all<T, I>(self, items: I) -> Result<bool, TaskError>
     where
         F: Task<(T,), Output = bool>,
         (T,): Arguments,

@@ -20,9 +20,10 @@ pub(crate) type Function<R> = Box<dyn FnMut(&Result<R, TaskError>) + Send>;
 impl<'p, F: Copy> Call<'p, F> {
     /// Calls `callback` with the outcome, whatever it is. It comes last, before the verb, which hands in the call.
     ///
-    /// * How often: once, with the outcome of the call, or of the whole map. Behind `imap` and `imap_unordered`, which have no
-    ///   outcome as a whole, once for each item that is read from the input, with the item's own, whether that is yielded or
-    ///   not. When the iterator is dropped, what has not begun is `Cancelled`. An option without meaning is told once.
+    /// * How often: once, with the outcome of the call, or of the whole map. Behind `imap`, `imap_unordered`, `try_map`,
+    ///   `map_until` and the searches, where each item has an outcome of its own, once for each item that is read from the
+    ///   input, with that, whether it is yielded or not. When the iterator is dropped, or the search has ended, what has not
+    ///   begun is `Cancelled`. An option without meaning is told once.
     /// * Where: on the pool's callback thread, which the first callback starts; one at a time, in the order in which the
     ///   calls complete. An inline pool calls it on the calling thread, before the verb returns.
     /// * When: after the handle is resolved; of an item as soon as it has completed, in whatever order the iterator yields,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Call;
 use crate::pool::Pool;
 use crate::stream::By;
+use crate::then::CallThen;
 
 /// What a task of [`Pool::map_until`] returns: a result among others, or the end of the map.
 ///
@@ -198,6 +199,28 @@ impl<F: Copy> Call<'_, F> {
         U: IntoIterator + DeserializeOwned + 'static,
     {
         Ok(self.map(items)?.into_iter().flatten().collect())
+    }
+}
+
+impl<F: Copy, B, R> CallThen<'_, F, Step<B, R>>
+where
+    Step<B, R>: DeserializeOwned + 'static,
+{
+    /// See [`Pool::map_until`]. The callback gets the outcome of each item that was read, `Cancelled` where the map had ended.
+    ///
+    /// # Errors
+    /// As [`Pool::map_until`].
+    ///
+    /// # Panics
+    /// As [`Pool::map_until`].
+    pub fn map_until<T, I>(self, items: I) -> Result<ControlFlow<B, Vec<R>>, TaskError>
+    where
+        F: Task<(T,), Output = Step<B, R>>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+    {
+        let mut stream = self.imap_local(items).0;
+        all_until(|| stream.next_unless(ends, By::default()).unwrap_or(None))
     }
 }
 
