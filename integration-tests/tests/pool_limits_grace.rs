@@ -112,14 +112,14 @@ fn task_that_ignores_sigterm_is_killed_when_the_grace_is_over() {
     });
 }
 
-/// Notes whether it was told by the flag when SIGTERM comes, or returns when it is.
-fn heed(directory: String) -> bool {
+/// Returns when it is told, or notes when SIGTERM comes whether it was.
+fn heed(directory: String, returns: bool) {
     // SAFETY: the handler is async-signal-safe: it only stores to an atomic.
     unsafe { libc::signal(libc::SIGTERM, hear as *const () as libc::sighandler_t) };
     std::fs::write(format!("{directory}/runs"), "").unwrap();
     while !HEARD.load(Ordering::SeqCst) {
-        if procession::worker::cancelled() {
-            return true;
+        if returns && procession::worker::cancelled() {
+            return;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -128,32 +128,39 @@ fn heed(directory: String) -> bool {
     std::process::exit(0);
 }
 
-/// CT20: the limit that a task may keep by itself is a cancel; the flag says nothing of the one it is ended at.
+/// CT20: with a grace a cancelled one has time to return, and without one it can still tell why SIGTERM came.
 #[test]
-fn task_is_told_of_a_cancel_and_not_of_a_time_limit() {
+fn task_that_is_ended_was_told_before() {
     scene(|| {
-        let pool = Pool::builder().workers(1);
-        let pool = pool.cancel_grace(LONG).term_grace(LONG).build().unwrap();
+        let builder = || Pool::builder().workers(1).term_grace(LONG);
+        let limit = Duration::from_millis(300);
+        let pool = builder().cancel_grace(LONG).build().unwrap();
         assert_usable(&pool);
         let pids = pool.worker_pids();
         let notes = Scratch::new();
-        let soft = pool.apply_async(heed, (notes.text(),));
+        let cancelled = pool.apply_async(heed, (notes.text(), true));
         until("it runs", || notes.count() == 1);
-        let Err(soft) = soft.get_timeout(Duration::from_millis(50)) else {
-            panic!("it does not end by itself");
-        };
-        assert!(soft.cancel());
-        error_of(soft.get(), TaskErrorKind::Cancelled);
+        assert!(cancelled.cancel());
+        error_of(cancelled.get(), TaskErrorKind::Cancelled);
         assert_usable(&pool);
-        assert_eq!(pool.worker_pids(), pids, "its worker was kept");
+        assert_eq!((pool.worker_pids(), notes.count()), (pids, 1));
+        finish(pool);
 
-        let notes = Scratch::new();
-        let hard = pool.call(heed).timeout(Duration::from_millis(50));
-        error_of(hard.apply((notes.text(),)), TaskErrorKind::TimedOut);
-        until("it has noted", || notes.count() == 2);
-        assert!(std::path::Path::new(&notes.at("told-false")).exists());
-        assert_usable(&pool);
-        assert_ne!(pool.worker_pids(), pids);
+        let pool = builder().cancel_grace(Duration::ZERO).build().unwrap();
+        for cancels in [true, false] {
+            let notes = Scratch::new();
+            let args = (notes.text(), false);
+            if cancels {
+                let runs = pool.apply_async(heed, args);
+                until("it runs", || notes.count() == 1);
+                assert!(runs.cancel());
+            } else {
+                let outcome = pool.call(heed).timeout(limit).apply(args);
+                error_of(outcome, TaskErrorKind::TimedOut);
+            }
+            assert_usable(&pool);
+            assert!(std::path::Path::new(&notes.at("told-true")).exists());
+        }
         finish(pool);
     });
 }

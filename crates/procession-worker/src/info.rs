@@ -129,8 +129,9 @@ pub fn worker_index() -> Option<usize> {
     BOOTED.get().and_then(|booted| booted.index)
 }
 
-/// True inside a task of a pool that its owner has cancelled: it may return early, with anything, and its worker is
-/// kept. False everywhere else, and for ever in a task that nobody cancels: one that overruns its time limit is ended unasked.
+/// True inside a task of a pool that its owner has cancelled, or that has overrun its time limit: it may return early, with
+/// anything, and its worker is kept if the pool gives it the time. False everywhere else, and in an inline pool, which neither
+/// cancels nor limits.
 ///
 /// ```
 /// # procession_worker::init();

@@ -69,8 +69,8 @@ pub(crate) const OUT_OF_MEMORY: usize = 212;
 /// How many messages the parent has sent after the orders; the worker compares it with what it has heard, for every frame.
 /// Beside the fatal note, which nobody writes while calls run.
 pub(crate) const TOLD: usize = 216;
-/// The task whose owner wants it no more: written by the parent, compared by the worker with the one it runs. In a line
-/// of its own, because the worker looks at it for every frame.
+/// The task of which nobody waits for what the worker is at: written by the parent, compared by the worker with the one it
+/// runs. In a line of its own, because the worker looks at it for every frame.
 pub(crate) const CANCEL: usize = 224;
 /// The slowest items the worker has run, in no order, three words each: nanoseconds (0: none), task, and
 /// [`item_and_offset`].

@@ -7,6 +7,12 @@
 //! 2. If one frame is left it is the ghost: the worker runs it, or has just finished it and runs nothing. It is ended.
 //! 3. If more are left, the worker has begun a frame after another: the reply to the former is there, but not counted. It
 //!    is spared until replies were counted (`decides_at`); if the ghost was over, it then is no ghost any more.
+//!
+//! A worker with a ghost was told that its job is not wanted, and is sent nothing until its next reply. Why nothing else of a
+//! job that goes on is taken for unwanted, when one of its items overran (`limit.rs`):
+//!
+//! 1. What the worker has not begun was taken back before it was told, and the ghost is the only frame it has begun.
+//! 2. So its next reply is the ghost's. When that is counted the word is taken back, before the worker is sent anything.
 
 use super::worker::{Feed, WorkerState};
 use super::{Cancelled, Core, Effects, JobId, Nanos, Slot};
@@ -28,26 +34,31 @@ impl Core {
                 fx.cancelled(id, frame.first, frame.count, Cancelled::ByOwner);
             }
             if found {
-                fx.tell_cancelled(Slot(slot as u32), id);
-                worker.alarm = until;
-                worker.spared = false;
+                fx.tell_unwanted(Slot(slot as u32), id);
                 if worker.frames.front().is_some_and(|f| f.job == id) {
                     worker.due = NEVER;
                 }
-                self.alarm = self.alarm.min(until);
                 told.push(slot);
             }
         }
         for slot in told {
-            // It has begun something, so it is READY, whether that was heard or not.
-            self.becomes_ready(slot);
-            if let Some(worker) = self.workers.get_mut(slot) {
-                worker.feed = Feed::Robbed;
-            }
+            self.wait_for_ghost(slot, until);
         }
         self.counters.cancelled += u64::from(cancelled);
         if let Some(job) = self.jobs.get_mut(id) {
             job.unresolved -= cancelled;
+        }
+    }
+
+    /// This worker was told of the ghost it is at, which has until then to return. Nothing is sent to it before that.
+    pub(super) fn wait_for_ghost(&mut self, slot: usize, until: Nanos) {
+        // It has begun something, so it is READY, whether that was heard or not.
+        self.becomes_ready(slot);
+        if let Some(worker) = self.workers.get_mut(slot) {
+            worker.alarm = until;
+            worker.spared = false;
+            worker.feed = Feed::Robbed;
+            self.alarm = self.alarm.min(until);
         }
     }
 
@@ -64,6 +75,7 @@ impl Core {
             return;
         }
         worker.alarm = NEVER;
+        fx.tell_wanted(Slot(slot as u32));
         self.stop_when_drained(fx);
     }
 

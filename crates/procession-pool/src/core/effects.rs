@@ -25,6 +25,8 @@ pub(crate) struct Overrun {
     pub(crate) ran: Nanos,
     /// Its limit.
     pub(crate) limit: Nanos,
+    /// Time it has from now on to return; 0: its worker is ended at once.
+    pub(crate) grace: Nanos,
 }
 
 /// The core's hands. Called in the middle of core methods; must not call back.
@@ -44,12 +46,14 @@ pub(crate) trait Effects {
     fn give_up(&mut self, job: JobId, item: u32);
     /// When the worker began this item, which is the first of its oldest frame; `None`: it has not.
     fn begun_at(&mut self, slot: Slot, job: JobId, item: u32) -> Option<Nanos>;
-    /// This item has run longer than its limit, and its worker is ended; unless it is tried again, that is its error.
+    /// This item has run longer than its limit, and its worker was told; unless it is tried again, that is its error.
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate);
     /// Items `first..first + count` are resolved as cancelled.
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled);
-    /// What the worker has begun of this job is resolved as cancelled: it may stop running it.
-    fn tell_cancelled(&mut self, to: Slot, job: JobId);
+    /// Nobody waits for what the worker has begun of this job: it may stop running it.
+    fn tell_unwanted(&mut self, to: Slot, job: JobId);
+    /// The worker has replied to everything nobody waited for. What it is sent from here on is wanted, of whatever job it is.
+    fn tell_wanted(&mut self, to: Slot);
     /// Every item of the job is resolved and none will be added; the id is free again after this call.
     fn finished(&mut self, job: JobId);
     /// Starts a worker here, which is called by `index`; answered by `started` or `start_failed` once the core method has

@@ -16,6 +16,12 @@ pub(crate) struct JobId {
 }
 
 impl JobId {
+    /// Names no job, of all that were and will be.
+    pub(crate) const NONE: JobId = JobId {
+        slot: u32::MAX,
+        generation: u32::MAX,
+    };
+
     /// The job's place, reused after `finished`: an index for the driver's own table.
     pub(crate) fn slot(self) -> usize {
         self.slot as usize

@@ -6,7 +6,7 @@
 //! not, the limit from then on. So there are two or three looks at an item that overruns, and none at most others.
 
 use super::alarm::NEVER;
-use super::{Core, Effects, Fault, Nanos, Overrun, Slot};
+use super::{Core, Effects, Fault, JobId, Nanos, Overrun, Slot};
 
 impl Core {
     /// The worker's oldest frame may be another one than before: notes when to look at its limit, if it has one.
@@ -56,26 +56,39 @@ impl Core {
                 worker.due = now;
             }
         } else {
-            let ran = now - began.unwrap_or(now);
-            self.overrun(slot, Overrun { ran, limit }, now, fx);
+            // Only a worker that breaks the protocol has begun more by now.
+            let frames = self.workers.get(slot).map(|worker| worker.frames.len());
+            let over = Overrun {
+                ran: now - began.unwrap_or(now),
+                limit,
+                grace: if frames == Some(1) {
+                    self.timeout_grace
+                } else {
+                    0
+                },
+            };
+            self.overrun(slot, over, now, fx);
         }
     }
 
-    /// Ends the worker for the item it is at, which is resolved or tried again.
+    /// Resolves the item the worker is at, or has it tried again. The worker is told, and ended for it unless it returns within
+    /// the grace. The job may go on, so its frame is a ghost by being of no job at all.
     fn overrun(&mut self, slot: usize, over: Overrun, now: Nanos, fx: &mut impl Effects) {
-        let Some(worker) = self.workers.get_mut(slot) else {
+        let worker = self.workers.get_mut(slot);
+        let Some(frame) = worker.and_then(|worker| worker.frames.front_mut()) else {
             return;
         };
-        let before = worker.waiting();
-        let Some(frame) = worker.frames.pop_front() else {
-            return;
-        };
-        self.waiting = self.waiting + worker.waiting() - before;
         // It travelled alone.
-        let (id, item) = (frame.job, frame.first);
+        let (id, item) = (std::mem::replace(&mut frame.job, JobId::NONE), frame.first);
+        let place = Slot(slot as u32);
+        fx.tell_unwanted(place, id);
         let fate = self.fail(id, item, Fault::Overrun, now);
-        fx.timed_out(id, item, Slot(slot as u32), over, fate);
-        self.end_worker(slot, now, fx);
+        fx.timed_out(id, item, place, over, fate);
+        if over.grace == 0 {
+            self.end_worker(slot, now, fx);
+        } else {
+            self.wait_for_ghost(slot, now.saturating_add(over.grace));
+        }
         self.after_fate(id, fate, fx);
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct CoreConfig {
     pub(crate) start_budget: u32,
     /// Time a cancelled item has to return before its worker is ended.
     pub(crate) cancel_grace: Nanos,
+    /// The same for an item that has run longer than its limit.
+    pub(crate) timeout_grace: Nanos,
     /// Time from the order to end at once, until SIGKILL, to the start of another worker in place of one that does not end.
     pub(crate) undying: Nanos,
     /// How long they serve.
@@ -33,12 +35,13 @@ pub(crate) struct CoreConfig {
 }
 
 impl CoreConfig {
-    /// So many workers, five failed starts, 50 ms, a second.
+    /// So many workers, five failed starts, 50 ms, none, a second.
     pub(crate) fn new(workers: u32) -> CoreConfig {
         CoreConfig {
             workers,
             start_budget: 5,
             cancel_grace: 50_000_000,
+            timeout_grace: 0,
             undying: 1_000_000_000,
             life: LifeConfig::default(),
         }
@@ -114,6 +117,7 @@ pub(crate) struct Core {
     /// Not after the earliest of what `alarm.rs` waits for.
     pub(super) alarm: Nanos,
     pub(super) cancel_grace: Nanos,
+    pub(super) timeout_grace: Nanos,
     pub(super) undying: Nanos,
     /// Jobs of which the items below a number have to begin by a moment, the earliest first; some are over.
     pub(super) expiries: BinaryHeap<Reverse<(Nanos, JobId, u32)>>,
@@ -176,6 +180,7 @@ impl Core {
             look_again: None,
             alarm: NEVER,
             cancel_grace: config.cancel_grace,
+            timeout_grace: config.timeout_grace,
             undying: config.undying,
             expiries: BinaryHeap::new(),
             most_expiries: expiry::STALE,

@@ -145,6 +145,10 @@ impl Core {
         if worker.frames.iter().any(is_ghost) {
             assert_ne!(worker.alarm, NEVER, "a ghost for ever in worker {slot}");
         }
+        if worker.frames.iter().any(|frame| frame.job == JobId::NONE) {
+            let state = (worker.frames.len(), worker.feed);
+            assert_eq!(state, (1, Feed::Robbed), "worker {slot} is told of others");
+        }
         let oldest = worker.frames.front().and_then(|f| self.jobs.get(f.job));
         assert_eq!(
             worker.due != NEVER,

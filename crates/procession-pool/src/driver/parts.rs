@@ -19,8 +19,8 @@ use super::again::{Again, Answer};
 use super::exits::Leaving;
 pub(crate) use super::payload::{Mentioning, Payload, Segment, Spent};
 use super::shares::provide;
-use super::slow::{SlowArgs, Slowest};
-use super::story::{Story, ended};
+use super::slow::{Overran, SlowArgs, Slowest};
+use super::story::Story;
 use super::trace::{TaskSpan, Trace};
 use crate::cell::{Cell, Raw, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
@@ -97,6 +97,7 @@ pub(crate) struct Seat {
     pub(crate) starts: u32,
     pub(crate) account: Account,
     pub(crate) slow_args: SlowArgs,
+    pub(crate) overran: Overran,
     /// Something has to be said on its control socket, which is full.
     pub(crate) wants_room: bool,
     /// Shared values sent to workers here so far.
@@ -345,24 +346,21 @@ impl Effects for Parts {
 
     fn timed_out(&mut self, job: JobId, item: u32, by: Slot, over: Overrun, fate: Fate) {
         self.trace_timed_out(job, item, by);
-        let seat = self.seats.get(by.index());
-        let index = seat.map_or(0, |seat| seat.index);
-        let worker = seat.and_then(|seat| seat.worker.as_ref());
-        let who = worker.map(ended);
-        let Parts { jobs, slowest, .. } = self;
+        let Parts {
+            seats,
+            jobs,
+            slowest,
+            ..
+        } = self;
         let Some(data) = known(jobs, job) else { return };
-        let (ran, limit) = (
-            Duration::from_nanos(over.ran),
-            Duration::from_nanos(over.limit),
-        );
-        slowest.ended(data, item, index, ran);
-        let error = data
-            .error(TaskErrorKind::TimedOut, item)
-            .with_times(limit, ran);
-        let error = match who {
-            Some(who) => error.with_detail(who),
-            None => error,
-        };
+        let mut seat = seats.get_mut(by.index());
+        let index = seat.as_ref().map_or(0, |seat| seat.index);
+        let ran = Duration::from_nanos(over.ran);
+        match seat.as_mut().filter(|_| over.grace > 0) {
+            Some(seat) => seat.overran.may_return(data.slow(item, index, ran)),
+            None => slowest.ended(data, item, index, ran),
+        }
+        let error = data.overran(item, over, seat.and_then(|seat| seat.worker.as_ref()));
         self.attempt_failed(job, item, fate, error);
     }
 
@@ -393,13 +391,20 @@ impl Effects for Parts {
         self.tell(told);
     }
 
-    fn tell_cancelled(&mut self, to: Slot, job: JobId) {
+    fn tell_unwanted(&mut self, to: Slot, job: JobId) {
         let Some(task) = self.known_job(job).map(|data| data.id) else {
             return;
         };
         if let Some(worker) = self.seat(to).and_then(|seat| seat.worker.as_ref()) {
             worker.cancel(task.0);
         }
+    }
+
+    fn tell_wanted(&mut self, to: Slot) {
+        if let Some(worker) = self.seat(to).and_then(|seat| seat.worker.as_ref()) {
+            worker.cancel_nothing();
+        }
+        self.has_returned(to);
     }
 
     fn finished(&mut self, job: JobId) {

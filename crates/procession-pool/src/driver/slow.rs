@@ -32,15 +32,7 @@ impl Slowest {
 
     /// An item that was ended together with its worker.
     pub(super) fn ended(&mut self, data: &JobData, item: u32, by: u32, ran_for: Duration) {
-        let item = data.base.wrapping_add(item);
-        self.add(SlowTask {
-            name: data.task.name(),
-            id: data.id,
-            item: item as usize,
-            ran_for,
-            worker: by as usize,
-            args: data.args_of(item),
-        });
+        self.add(data.slow(item, by, ran_for));
     }
 
     /// Everything a worker has noted.
@@ -71,6 +63,16 @@ impl Slowest {
 /// The arguments of those of one worker's slowest items that have them described.
 #[derive(Debug, Default)]
 pub(crate) struct SlowArgs(Vec<SlowItem>);
+
+/// The item that a worker may yet return from although it overran, in case it does not.
+#[derive(Debug, Default)]
+pub(crate) struct Overran(Option<Box<SlowTask>>);
+
+impl Overran {
+    pub(super) fn may_return(&mut self, task: SlowTask) {
+        self.0 = Some(Box::new(task));
+    }
+}
 
 #[derive(Debug)]
 struct SlowItem {
@@ -103,6 +105,19 @@ impl SlowArgs {
 }
 
 impl JobData {
+    /// An item that has run for so long.
+    pub(super) fn slow(&self, item: u32, by: u32, ran_for: Duration) -> SlowTask {
+        let item = self.base.wrapping_add(item);
+        SlowTask {
+            name: self.task.name(),
+            id: self.id,
+            item: item as usize,
+            ran_for,
+            worker: by as usize,
+            args: self.args_of(item),
+        }
+    }
+
     /// The arguments of an item, as the cell numbers it, if they are described.
     pub(super) fn args_of(&self, item: u32) -> Option<Arc<str>> {
         let described = self.described.as_ref()?;
@@ -124,6 +139,27 @@ impl Parts {
         }
     }
 
+    /// The worker here has returned from everything: what overran is what it has noted itself, all but the arguments.
+    pub(super) fn has_returned(&mut self, slot: Slot) {
+        if let Some(seat) = self.seats.get_mut(slot.index())
+            && let Some(task) = seat.overran.0.take()
+            && let Some(args) = task.args
+            && let Some(worker) = &seat.worker
+        {
+            let (id, item) = (task.id.0, task.item as u32);
+            if worker.slowest().any(|s| (s.task, s.item) == (id, item)) {
+                seat.slow_args
+                    .0
+                    .retain(|kept| (kept.task, kept.item) != (id, item));
+                seat.slow_args.0.push(SlowItem {
+                    task: id,
+                    item,
+                    args,
+                });
+            }
+        }
+    }
+
     /// The worker here is about to be forgotten, but not what it was slow at.
     pub(super) fn keep_slowest(&mut self, slot: Slot) {
         let Parts {
@@ -136,6 +172,9 @@ impl Parts {
             && let Some(worker) = &seat.worker
         {
             let args = std::mem::take(&mut seat.slow_args);
+            if let Some(task) = seat.overran.0.take() {
+                slowest.add(*task);
+            }
             slowest.of_worker(worker, seat.index, profiles, &args);
         }
     }

@@ -1,7 +1,12 @@
 //! Why a worker ended, for the errors of what it was running. It must never find that out: `seats` does.
 
+use std::time::Duration;
+
 use procession_worker::handle::Worker;
 use procession_worker::{PanicReport, TaskError, TaskErrorKind, WorkerDeath};
+
+use super::parts::JobData;
+use crate::core::Overrun;
 
 /// The end of a worker.
 #[derive(Clone, Debug)]
@@ -34,16 +39,24 @@ impl Story {
     }
 }
 
-/// What becomes of a worker whose task overran.
-pub(super) fn ended(worker: &Worker) -> String {
-    let stopped = if worker.is_stopped() {
-        "was stopped (T) and "
-    } else {
-        ""
-    };
-    format!(
-        "worker {} ({:?}) {stopped}is ended",
-        worker.pid(),
-        worker.name()
-    )
+impl JobData {
+    /// The error of an item that overran, and what becomes of its worker.
+    pub(super) fn overran(&self, item: u32, over: Overrun, by: Option<&Worker>) -> TaskError {
+        let [ran, limit, grace] = [over.ran, over.limit, over.grace].map(Duration::from_nanos);
+        let error = self.error(TaskErrorKind::TimedOut, item);
+        let error = error.with_times(limit, ran);
+        let Some(worker) = by else { return error };
+        let stopped = if worker.is_stopped() {
+            "was stopped (T) and "
+        } else {
+            ""
+        };
+        let until = if grace.is_zero() {
+            String::new()
+        } else {
+            format!(" unless it returns within {grace:?}")
+        };
+        let (pid, name) = (worker.pid(), worker.name());
+        error.with_detail(format!("worker {pid} ({name:?}) {stopped}is ended{until}"))
+    }
 }

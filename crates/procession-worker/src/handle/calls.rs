@@ -209,9 +209,15 @@ impl Worker {
             .then(|| self.layout.get(link::STARTED_NS))
     }
 
-    /// Tells the worker that nobody wants this task any more; one that is at another task by now does not mind.
+    /// Tells the worker that nobody waits for what it is at of this task; one that is at another task by now does not mind.
     pub fn cancel(&self, task: u64) {
         self.layout.set(link::CANCEL, task);
+    }
+
+    /// Takes that back, when it has replied: what is sent from here on is wanted, of that task too. Whoever sees a frame that
+    /// is published after this sees this.
+    pub fn cancel_nothing(&self) {
+        self.layout.set(link::CANCEL, 0);
     }
 
     /// Position at which the `n`th frame without a last reply ends (0 is the oldest).

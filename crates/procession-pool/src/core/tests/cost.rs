@@ -35,7 +35,8 @@ impl Effects for Sink {
         None
     }
     fn timed_out(&mut self, _: JobId, _: u32, _: Slot, _: Overrun, _: Fate) {}
-    fn tell_cancelled(&mut self, _: Slot, _: JobId) {}
+    fn tell_unwanted(&mut self, _: Slot, _: JobId) {}
+    fn tell_wanted(&mut self, _: Slot) {}
     fn finished(&mut self, _: JobId) {
         self.finished += 1;
     }

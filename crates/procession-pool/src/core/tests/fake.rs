@@ -25,6 +25,16 @@ pub(super) struct Sent {
     pub(super) count: u32,
     /// It goes before higher priorities.
     pub(super) in_turn: bool,
+    /// Its item overran and has its outcome, or is tried again elsewhere: it counts for nothing any more.
+    pub(super) ghost: bool,
+}
+
+impl Sent {
+    /// What the core calls it.
+    pub(super) fn known_as(&self) -> (JobId, u32, u32) {
+        let job = if self.ghost { JobId::NONE } else { self.job };
+        (job, self.first, self.count)
+    }
 }
 
 /// The far end of one link.
@@ -54,8 +64,6 @@ pub(super) struct Link {
     pub(super) started: Nanos,
     /// The worker breaks the protocol.
     pub(super) lies: bool,
-    /// The item it is at took too long, and is tried again elsewhere.
-    pub(super) overran: bool,
     /// The core knows that it is.
     pub(super) ready: bool,
     /// Items it ran whose replies are not counted.
@@ -195,6 +203,8 @@ impl Fake {
         if !link.begun {
             link.begun = true;
             link.started = self.now;
+            let told = link.told == Some(sent.job) && !self.jobs[&sent.job].finished;
+            assert!(!told, "{sent:?} looks unwanted to its worker");
             self.begin_item(sent.job, sent.first);
         }
         Some(sent)
@@ -215,7 +225,7 @@ impl Fake {
         let link = &mut self.links[slot.index()];
         assert!(link.begun, "reply for a frame that was not begun");
         let frame = link.frames.front_mut().expect("frame");
-        let (job, item) = (frame.job, frame.first);
+        let (job, item, ghost) = (frame.job, frame.first, frame.ghost);
         frame.first += 1;
         frame.count -= 1;
         link.ran += 1;
@@ -225,7 +235,7 @@ impl Fake {
             link.frames.pop_front();
             link.begun = false;
         }
-        if let Some(outcome) = outcome {
+        if let Some(outcome) = outcome.filter(|_| !ghost) {
             self.resolve(job, item, outcome);
         }
         if let Some(next) = next {
@@ -270,7 +280,6 @@ impl Fake {
         link.who = None;
         link.frames.clear();
         link.killed = false;
-        link.overran = false;
         link.ready = false;
         link.uncounted = 0;
         u32::from(std::mem::take(&mut link.begun))
@@ -340,6 +349,7 @@ impl Effects for Fake {
                 first,
                 count: taken,
                 in_turn,
+                ghost: false,
             });
             link.most = link.most.max(link.frames.len());
             self.sends += 1;
@@ -391,7 +401,13 @@ impl Effects for Fake {
             assert!(self.now - link.started >= limit, "it had time left");
         }
         self.attempt_failed(job, item, Outcome::TimedOut, fate);
-        self.links[by.index()].overran = true;
+        let link = &mut self.links[by.index()];
+        assert_eq!(link.told, Some(job), "it was not told");
+        // Without one it has returned, and the reply is on its way.
+        let runs = link.frames.front_mut().filter(|_| link.begun);
+        if let Some(runs) = runs.filter(|runs| (runs.job, runs.first) == (job, item)) {
+            runs.ghost = true;
+        }
     }
 
     fn cancelled(&mut self, job: JobId, first: u32, count: u32, why: Cancelled) {
@@ -420,9 +436,13 @@ impl Effects for Fake {
         }
     }
 
-    fn tell_cancelled(&mut self, to: Slot, job: JobId) {
+    fn tell_unwanted(&mut self, to: Slot, job: JobId) {
         // The worker may be past it, when its reply is on the way: it compares.
         self.links[to.index()].told = Some(job);
+    }
+
+    fn tell_wanted(&mut self, to: Slot) {
+        self.links[to.index()].told = None;
     }
 
     fn finished(&mut self, job: JobId) {
@@ -440,11 +460,9 @@ impl Effects for Fake {
         if self.links.len() <= slot.index() {
             self.links.resize_with(slot.index() + 1, Link::default);
         }
-        self.links[slot.index()].index = index;
-        assert!(
-            self.links[slot.index()].who.is_none(),
-            "started where somebody lives"
-        );
+        let link = &mut self.links[slot.index()];
+        (link.index, link.told) = (index, None);
+        assert!(link.who.is_none(), "started where somebody lives");
         assert!(!self.starts.contains(&slot), "started twice");
         self.starts.push_back(slot);
     }
@@ -464,7 +482,7 @@ impl Effects for Fake {
         if let Some(runs) = link.frames.front().filter(|_| link.begun && !link.lies) {
             let outcome = self.jobs[&runs.job].outcomes[runs.first as usize];
             assert!(
-                outcome.is_some() || link.overran,
+                outcome.is_some() || runs.ghost,
                 "an innocent item is killed: {runs:?}"
             );
         }

@@ -4,9 +4,9 @@ use super::super::{Cancelled as Why, Chunk, JobSpec, Nanos, Terms};
 use super::fake::Outcome::{Cancelled, Done, TimedOut};
 use super::scene::{MS, Scene, US, call, map};
 
-const LIMIT: Nanos = 10 * MS;
+pub(super) const LIMIT: Nanos = 10 * MS;
 
-fn limited(spec: JobSpec) -> JobSpec {
+pub(super) fn limited(spec: JobSpec) -> JobSpec {
     let terms = Terms {
         limit: LIMIT,
         ..spec.terms

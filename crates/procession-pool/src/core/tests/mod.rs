@@ -5,6 +5,7 @@ mod cost;
 mod deaths;
 mod expiry;
 mod fake;
+mod grace;
 mod in_order;
 mod jobs;
 mod limits;

@@ -326,8 +326,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_sequence_ends_with_nothing_left_over(life in life(), steps in prop::collection::vec(step(), 1..120)) {
+    fn every_sequence_ends_with_nothing_left_over(life in life(), grace in prop_oneof![Just(0), 0..200 * MS], steps in prop::collection::vec(step(), 1..120)) {
         let mut scene = Scene::living(WORKERS, life);
+        scene.core.timeout_grace = grace;
         let mut jobs = Vec::new();
         for step in steps {
             apply(&mut scene, &mut jobs, step);

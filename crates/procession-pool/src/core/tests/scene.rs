@@ -77,7 +77,7 @@ impl Scene {
                     .frames
                     .front()
                     .expect("a frame the core knows is on the link");
-                assert_eq!(front, (sent.job, sent.first, sent.count));
+                assert_eq!(front, sent.known_as());
             }
         }
     }

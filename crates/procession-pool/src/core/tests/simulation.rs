@@ -22,11 +22,13 @@ fn seeded_pools_end_with_every_item_resolved_once() {
     let mut retried = 0;
     let mut recycled = 0;
     let mut late_ends = 0;
+    let mut late_returns = 0;
     for seed in 0..number("PROCESSION_SIM_SEEDS").unwrap_or(100) {
         let outcome = std::panic::catch_unwind(|| Sim::new(seed).run());
         let ran = outcome.unwrap_or_else(|_| panic!("PROCESSION_SIM_SEED={seed} fails"));
         let stats = ran.stats;
         late_ends += ran.late_ends;
+        late_returns += ran.late_returns;
         broken += u64::from(stats.state == super::super::PoolState::Broken);
         lost += stats.items_lost;
         taken_back += stats.frames_taken_back;
@@ -40,7 +42,7 @@ fn seeded_pools_end_with_every_item_resolved_once() {
         "the seeds reach every corner"
     );
     assert!(
-        retried > 0 && recycled > 0 && late_ends > 0,
+        retried > 0 && recycled > 0 && late_ends > 0 && late_returns > 0,
         "the seeds reach every corner"
     );
 }

@@ -36,6 +36,7 @@ pub(super) struct Virtual {
 pub(super) struct Ran {
     pub(super) stats: CoreStats,
     pub(super) late_ends: u64,
+    pub(super) late_returns: u64,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub(super) struct Sim {
     pub(super) for_ever: Vec<WorkerRef>,
     /// Ends of workers that had been replaced.
     pub(super) late_ends: u64,
+    /// Items that overran and returned before their workers were ended for it.
+    late_returns: u64,
     pub(super) small_links: bool,
     /// Jobs have priorities; chunks belong to indexes.
     pub(super) ranked: bool,
@@ -119,6 +122,7 @@ impl Sim {
             killed: Vec::new(),
             for_ever: Vec::new(),
             late_ends: 0,
+            late_returns: 0,
             small_links: rng.percent(30),
             ranked: rng.percent(40),
             sticks: rng.percent(40),
@@ -126,6 +130,9 @@ impl Sim {
         };
         if sim.rng.percent(30) {
             sim.scene.core.cancel_grace = 0;
+        }
+        if sim.rng.percent(60) {
+            sim.scene.core.timeout_grace = sim.between(10 * US, 30 * MS);
         }
         if sim.undead > 0 {
             sim.scene.core.undying = sim.between(US, 30 * MS);
@@ -143,9 +150,13 @@ impl Sim {
             match (next, timer) {
                 (None, None) if self.end_one_of_many() => {}
                 (None, None) => {
-                    let (stats, late_ends) = (self.scene.core.stats(), self.late_ends);
+                    let ran = Ran {
+                        stats: self.scene.core.stats(),
+                        late_ends: self.late_ends,
+                        late_returns: self.late_returns,
+                    };
                     self.scene.nothing_left();
-                    return Ran { stats, late_ends };
+                    return ran;
                 }
                 (next, Some(when)) if next.is_none_or(|next| when <= next) => {
                     let by = when.saturating_sub(self.scene.now);
@@ -335,11 +346,12 @@ impl Sim {
                 let Some((front, first, left)) = self.scene.core.front(who.slot) else {
                     break;
                 };
-                assert_eq!(front, job);
+                assert!(front == job || front == JobId::NONE);
+                self.late_returns += u64::from(front == JobId::NONE);
                 let now = items.min(left);
                 let now = if self.retried.contains(&job) { 1 } else { now };
                 self.scene.fx.counted(who.slot, now);
-                let ghost = self.scene.fx.is_finished(job);
+                let ghost = self.scene.fx.is_finished(job) || front == JobId::NONE;
                 if failed == Some(first) && self.retried.contains(&job) && !ghost {
                     self.scene
                         .core
@@ -348,7 +360,7 @@ impl Sim {
                     items -= 1;
                     continue;
                 }
-                for item in first..first + now {
+                for item in (first..first + now).filter(|_| !ghost) {
                     let outcome = if failed == Some(item) {
                         Outcome::Failed
                     } else {
