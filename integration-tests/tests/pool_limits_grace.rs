@@ -128,13 +128,14 @@ fn heed(directory: String, returns: bool) {
     std::process::exit(0);
 }
 
-/// CT20: with a grace a cancelled one has time to return, and without one it can still tell why SIGTERM came.
+/// CT20: with a grace it has time to return, and without one it can still tell why SIGTERM came.
 #[test]
 fn task_that_is_ended_was_told_before() {
     scene(|| {
         let builder = || Pool::builder().workers(1).term_grace(LONG);
         let limit = Duration::from_millis(300);
-        let pool = builder().cancel_grace(LONG).build().unwrap();
+        let pool = builder().cancel_grace(LONG).timeout_grace(LONG);
+        let pool = pool.build().unwrap();
         assert_usable(&pool);
         let pids = pool.worker_pids();
         let notes = Scratch::new();
@@ -142,6 +143,9 @@ fn task_that_is_ended_was_told_before() {
         until("it runs", || notes.count() == 1);
         assert!(cancelled.cancel());
         error_of(cancelled.get(), TaskErrorKind::Cancelled);
+        let overruns = pool.call(heed).timeout(limit);
+        let outcome = overruns.apply((notes.text(), true));
+        error_of(outcome, TaskErrorKind::TimedOut);
         assert_usable(&pool);
         assert_eq!((pool.worker_pids(), notes.count()), (pids, 1));
         finish(pool);

@@ -251,6 +251,7 @@ impl PoolBuilder {
         if let Some(grace) = self.cancel_grace {
             config.cancel_grace = nanos(grace);
         }
+        config.timeout_grace = self.times.timeout_grace();
         // A second from SIGKILL.
         let patience = self.times.patience();
         config.undying = config.undying.saturating_add(patience.term);

@@ -89,7 +89,7 @@
 //! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`], [`Pool::room`] |
 //! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
 //! | time | [`Call::timeout`], [`Call::queue_deadline`], for all calls [`PoolBuilder::task_timeout`], [`queue_deadline`](PoolBuilder::queue_deadline); [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
-//! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`term_grace`](PoolBuilder::term_grace) |
+//! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`timeout_grace`](PoolBuilder::timeout_grace), [`term_grace`](PoolBuilder::term_grace) |
 //! | what begins first, and where | [`Call::priority`], [`Call::sticky`] |
 //! | what may fail now and then | [`Call::retries`] and its kin; for all calls [`PoolBuilder::retries`], [`retry_delay`](PoolBuilder::retry_delay), [`retry_on_death`](PoolBuilder::retry_on_death), [`retry_if`](PoolBuilder::retry_if) |
 //! | stopping early | [`Pool::find_map`], [`Pool::any`], [`Pool::all`], [`Pool::map_until`] with [`Step`] |
@@ -112,7 +112,7 @@
 //! | has a result that cannot be encoded, or is above 1 GiB | `EncodeResult`, `TooLarge` | serves on |
 //! | has a result that cannot be decoded here | `DecodeResult` | serves on |
 //! | is an item of a [`map`](Pool::map) in which another item failed before this one began | `Cancelled`; the map reports the other one | – |
-//! | runs longer than its [limit](Call::timeout) | `TimedOut`, with the limit and the time run | is replaced |
+//! | runs longer than its [limit](Call::timeout) | `TimedOut`, with the limit and the time run, at once | is replaced, unless the task returns within the [grace](PoolBuilder::timeout_grace) |
 //! | has not begun by its [queue deadline](Call::queue_deadline) | `Expired` | – |
 //! | is [cancelled](AsyncResult::cancel), by itself or with [all others](Pool::cancel_all) | `Cancelled`, at once | serves on if the call had not begun or returns within the grace, else is replaced |
 //! | had not begun when its [`Imap`] was dropped, or its [search](Pool::find_map) was decided | none: nobody can ask | – |

@@ -18,9 +18,8 @@ impl<F: Copy> Call<'_, F> {
     /// [`term_grace`](crate::PoolBuilder::term_grace), and is replaced. Nothing else ends with it: items with a
     /// limit travel one by one, whatever [`Call::chunk_size`] says, and calls behind it go elsewhere.
     ///
-    /// The task is not asked before: [`cancelled`](procession_worker::cancelled) says nothing of limits. For one that listens,
-    /// wait with [`get_timeout`](crate::AsyncResult::get_timeout) and [cancel](crate::AsyncResult::cancel) it: it has the pool's
-    /// [`cancel_grace`](crate::PoolBuilder::cancel_grace) to return, and its worker is kept.
+    /// The task is told: [`cancelled`](procession_worker::cancelled) is true for it from then on. One that looks, and returns
+    /// within the pool's [`timeout_grace`](crate::PoolBuilder::timeout_grace), keeps its worker; without that it has no time to.
     ///
     /// Zero makes the call fail with an error of kind `InvalidOption`; a time beyond the clock is no limit. In an inline pool
     /// there is nobody to end it: the call runs to its end, and is no `TimedOut`.

@@ -138,7 +138,8 @@
 //! ```
 //!
 //! **Time limits.** [`Call::timeout`], or [`task_timeout`](PoolBuilder::task_timeout) for the whole pool, ends a call or one
-//! item of a map that runs too long, and its worker with it. [`Call::queue_deadline`] gives up what has not begun in time.
+//! item of a map that runs too long, and its worker with it, unless the task hears of it from [`worker::cancelled`] and
+//! returns within the [`timeout_grace`](PoolBuilder::timeout_grace). [`Call::queue_deadline`] gives up what has not begun in time.
 //! ```
 //! # procession::init();
 //! use procession::{Pool, TaskErrorKind};

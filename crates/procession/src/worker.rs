@@ -13,10 +13,15 @@ pub fn index() -> Option<usize> {
     procession_worker::worker_index()
 }
 
-/// True inside a task that its owner has [cancelled](crate::AsyncResult::cancel); false everywhere else.
+/// True inside a task that its owner has [cancelled](crate::AsyncResult::cancel), or that has overrun its
+/// [time limit](crate::Call::timeout); false everywhere else.
 ///
 /// A task that looks from time to time may return early, with anything: its worker is kept. One that does not return
-/// within the pool's [grace](crate::PoolBuilder::cancel_grace) is ended with its worker.
+/// within the pool's [`cancel_grace`](crate::PoolBuilder::cancel_grace), or, when it overran, its
+/// [`timeout_grace`](crate::PoolBuilder::timeout_grace), is ended with its worker. That one is none unless it is set, so a task
+/// that overran has then at most the time from SIGTERM to SIGKILL.
+///
+/// Of the items of a map that overrun it is true for each of these alone. An inline pool neither cancels nor limits.
 ///
 /// ```
 /// procession::init();

@@ -37,7 +37,8 @@ impl Defaults {
 
 impl PoolBuilder {
     /// The time limit of every call that names none: see [`Call::timeout`](crate::Call::timeout). Without it there is
-    /// none. Zero is an error of [`PoolBuilder::build`]. In an inline pool there is nobody to keep it.
+    /// none. [`timeout_grace`](PoolBuilder::timeout_grace) makes it a soft one. Zero is an error of [`PoolBuilder::build`]. In
+    /// an inline pool there is nobody to keep it.
     ///
     /// ```
     /// # procession_worker::init();

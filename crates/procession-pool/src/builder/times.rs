@@ -14,6 +14,7 @@ pub(crate) struct TimeOptions {
     start: Option<Duration>,
     exit: Option<Duration>,
     term: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 impl PoolBuilder {
@@ -70,12 +71,52 @@ impl PoolBuilder {
         self
     }
 
+    /// How long a task that overran its [limit](crate::Call::timeout) may take to return before its worker gets SIGTERM: no time
+    /// otherwise. SIGKILL follows after the [`term_grace`](PoolBuilder::term_grace).
+    ///
+    /// With it the limit is a soft one, and the hard one comes so much later. At the limit the outcome is there, `TimedOut`, and
+    /// [`cancelled`](procession_worker::cancelled) turns true for the task, or for the one item of a map. Returning within
+    /// this time, with anything, keeps the worker; what is returned is dropped. The worker begins nothing else meanwhile: what
+    /// was sent to it waits for another one, or for its return. So does [`Pool::join`](crate::Pool::join); a pool that is
+    /// terminated does not. An attempt that is to be [tried again](crate::Call::retries) is not waited for: the next one may
+    /// begin elsewhere while this one puts things in order.
+    ///
+    /// No length is an error: zero is as without it, and one beyond the clock is over when the pool is terminated. An inline pool
+    /// has no limits, and nobody is told there.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::{Pool, TaskErrorKind};
+    /// fn careful(stop_at: u64) -> u64 {
+    ///     let mut n = 0;
+    ///     while n < stop_at && !procession_worker::cancelled() {
+    ///         std::thread::sleep(Duration::from_millis(1));
+    ///         n += 1;
+    ///     }
+    ///     // Files are closed and removed here, whether it has come to its end or not.
+    ///     n
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).timeout_grace(Duration::from_secs(10)).build()?;
+    /// let pids = pool.worker_pids();
+    /// let each = pool.call(careful).timeout(Duration::from_millis(500)).try_map([1, u64::MAX, 2]);
+    /// assert_eq!(each[1].as_ref().unwrap_err().kind(), TaskErrorKind::TimedOut);
+    /// assert_eq!((each[0].as_ref().ok(), each[2].as_ref().ok()), (Some(&1), Some(&2)));
+    /// assert_eq!(pool.worker_pids(), pids, "it returned in time, and its worker was kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn timeout_grace(mut self, grace: Duration) -> Self {
+        self.times.timeout = Some(grace);
+        self
+    }
+
     /// How long a worker that has to end may live on after SIGTERM before it gets SIGKILL: a tenth of a second otherwise, and
     /// with zero there is no SIGTERM at all.
     ///
     /// A worker has to end when the pool is [terminated](crate::Pool::terminate), dropped or broken, when its task overran
-    /// its [limit](crate::Call::timeout), and when a [cancelled](crate::AsyncResult::cancel) one has not returned within the
-    /// [`cancel_grace`](PoolBuilder::cancel_grace). The outcome of the task does not wait for this: it is there at once. What
+    /// its [limit](crate::Call::timeout) and the [`timeout_grace`](PoolBuilder::timeout_grace), and when a
+    /// [cancelled](crate::AsyncResult::cancel) one has not returned within the [`cancel_grace`](PoolBuilder::cancel_grace). The outcome of the task does not wait for this: it is there at once. What
     /// waits is [`Pool::join`](crate::Pool::join), and the replacement's turn. SIGTERM ends a worker by default; the time is
     /// for functions that handle it, and put something in order first.
     ///
@@ -110,6 +151,11 @@ impl TimeOptions {
             }
         }
         Ok(())
+    }
+
+    /// How long what overran may take to return.
+    pub(super) fn timeout_grace(&self) -> u64 {
+        self.timeout.map_or(0, nanos)
     }
 
     pub(super) fn patience(&self) -> Patience {
