@@ -116,7 +116,8 @@ impl PoolBuilder {
     ///
     /// A worker has to end when the pool is [terminated](crate::Pool::terminate), dropped or broken, when its task overran
     /// its [limit](crate::Call::timeout) and the [`timeout_grace`](PoolBuilder::timeout_grace), and when a
-    /// [cancelled](crate::AsyncResult::cancel) one has not returned within the [`cancel_grace`](PoolBuilder::cancel_grace). The outcome of the task does not wait for this: it is there at once. What
+    /// [cancelled](crate::AsyncResult::cancel) one has not returned within the
+    /// [`cancel_grace`](PoolBuilder::cancel_grace). The outcome of the task does not wait for this: it is there at once. What
     /// waits is [`Pool::join`](crate::Pool::join), and the replacement's turn. SIGTERM ends a worker by default; the time is
     /// for functions that handle it, and put something in order first.
     ///
