@@ -76,6 +76,8 @@ impl Pool {
         let mut encoding = Vec::new();
         session::outside(|| codec::encode(&value, &mut encoding, &limits))
             .map_err(|e| Error::message(format!("cannot broadcast a {}: {e}", type_name::<T>())))?;
+        // Encoding is user code: it may have closed the pool, or made this a copy.
+        self.may_broadcast()?;
         let share = Some(Arc::new(Share::new(self, &encoding)?));
         let value = Arc::new(value);
         Ok(Shared { value, share })

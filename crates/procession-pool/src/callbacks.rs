@@ -74,6 +74,10 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        // Nobody waits for it in a copy made by `fork`, and a lock may be held for ever.
+        if procession_worker::is_forked_copy() {
+            return;
+        }
         let mut state = self.0.lock();
         state.open -= 1;
         if state.open == 0 {
@@ -240,6 +244,10 @@ impl Callbacks {
                 SERVES.set(Arc::as_ptr(&callbacks));
                 for work in from {
                     callbacks.call(work);
+                    if procession_worker::is_forked_copy() {
+                        // It has forked: this thread is all there is of the copy, and the others are the original's.
+                        return;
+                    }
                 }
             })
     }

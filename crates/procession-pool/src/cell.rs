@@ -6,7 +6,7 @@
 #[cfg(all(test, model_outcomes))]
 mod model;
 
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -276,6 +276,18 @@ impl Cell {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As [`Cell::lock`], in a copy made by `fork` too: there is none while it was held at the fork, since nobody lets go of it.
+    fn reach(&self) -> Option<MutexGuard<'_, Inner>> {
+        if !procession_worker::is_forked_copy() {
+            return Some(self.lock());
+        }
+        match self.inner.try_lock() {
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(inner)) => Some(inner.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
     /// True once the outcome is complete; it never becomes false again, but for a signal, and for a stream whose news were
     /// taken.
     pub(crate) fn is_done(&self) -> bool {
@@ -456,7 +468,9 @@ impl Cell {
     /// Takes what has arrived of a map; `spare` is emptied and receives what comes next, in its memory.
     pub(crate) fn take_arrived(&self, mut spare: Arrived) -> Arrived {
         spare.clear();
-        let mut inner = self.lock();
+        let Some(mut inner) = self.reach() else {
+            return spare;
+        };
         if self.stream {
             self.done.store(false, Ordering::Release);
         }

@@ -337,6 +337,10 @@ impl Batch {
 
 impl Drop for Batch {
     fn drop(&mut self) {
+        // Where it was delivered may have made this a copy, in which a lock may be held for ever.
+        if procession_worker::is_forked_copy() {
+            return;
+        }
         self.delivery.over(self.bytes);
     }
 }

@@ -92,6 +92,11 @@ impl Source {
         }
     }
 
+    /// Whether this is a copy made by `fork` of what belongs to the original's pool: nothing moves there.
+    pub(crate) fn is_copied(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| !shared.is_ours())
+    }
+
     /// Waits; false when the deadline came first.
     pub(crate) fn wait(&self, deadline: Option<u64>) -> bool {
         if self.cell.is_done() {
@@ -370,16 +375,16 @@ impl<R> Future for AsyncResult<R> {
     type Output = Result<R, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let pending = self.source.cell.wake_future(context.waker());
-        if !pending {
+        // In a copy whoever holds the cell's lock may not be there.
+        if self.source.is_copied() || !self.source.cell.wake_future(context.waker()) {
             return Poll::Ready(self.read());
         }
         match &self.source.shared {
-            Some(shared) if shared.is_ours() => {
+            Some(shared) => {
                 shared.attend();
                 Poll::Pending
             }
-            Some(_) | None => Poll::Ready(self.read()),
+            None => Poll::Ready(self.read()),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::portion::ItemReader;
 use crate::result::{AsyncResult, Reader, Source};
 use crate::submit::Admission;
 
-use super::Call;
+use super::{Call, forked};
 
 impl<F: Copy> Call<'_, F> {
     /// See [`Pool::map`](crate::Pool::map).
@@ -321,7 +321,9 @@ impl Map {
     /// Hands out what was read since the last time.
     fn hand_out(&mut self, last: bool) -> More {
         let (segment, items) = self.encoder.take();
-        let Some((shared, job)) = &self.open else {
+        // The input is user code, which may have made a copy of this process by `fork`: the links are not the copy's.
+        let Some((shared, job)) = self.open.as_ref().filter(|(shared, _)| shared.is_ours()) else {
+            self.open = None;
             return More::Over;
         };
         let (more, spent) = shared.extend(*job, segment, items, last, start_by(self.wait));
@@ -341,6 +343,10 @@ impl Map {
 
     /// What was read of the input.
     pub(super) fn take_read(&mut self) -> Read {
+        if self.source.is_copied() {
+            // What is not there by now does not come.
+            self.cut_short = Some(forked(self.source.name));
+        }
         Read {
             items: self.encoder.read(),
             refused: self.encoder.take_refused(),
@@ -367,7 +373,10 @@ impl Map {
             return;
         };
         let mut next = look(self);
-        while !shared.wait(&[&self.source.cell], self.source.job, Some(next), None) {
+        // In a copy made by `fork`, where nothing comes, the wait ends at once, each time.
+        while !shared.wait(&[&self.source.cell], self.source.job, Some(next), None)
+            && shared.is_ours()
+        {
             next = look(self);
         }
         shared.settle(None);
@@ -375,16 +384,17 @@ impl Map {
 
     /// How many of its items run.
     pub(super) fn running(&self) -> u64 {
-        let (shared, job) = (self.source.shared.as_ref(), self.source.job);
+        let shared = self.source.shared.as_ref();
         shared
-            .zip(job)
+            .filter(|shared| shared.is_ours())
+            .zip(self.source.job)
             .map_or(0, |(shared, job)| shared.running_of(job))
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        if let Some((shared, job)) = self.open.take() {
+        if let Some((shared, job)) = self.open.take().filter(|(shared, _)| shared.is_ours()) {
             shared.extend(job, Segment::empty(), 0, true, NEVER);
         }
     }

@@ -219,7 +219,8 @@ impl JobData {
             } else {
                 Verdict::GiveUp
             };
-            if let Some(shared) = pool.upgrade() {
+            // It may have made this a copy.
+            if let Some(shared) = pool.upgrade().filter(|pool| pool.is_ours()) {
                 shared.judged(job, item, verdict);
             }
             if let Err(panic) = says {

@@ -26,6 +26,9 @@ const CLOSED_GRACE_NS: u64 = 100_000_000;
 pub(crate) fn run(shared: &Arc<Shared>) {
     shared.settle_on_this_thread();
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| serve(shared)));
+    if !shared.is_ours() {
+        return;
+    }
     shared.gone.close();
     if ended.is_err() {
         shared.give_up();
@@ -59,6 +62,10 @@ fn serve(shared: &Shared) {
             shared.warmed.notify_all();
         }
         shared.unlock_and_rouse(driver);
+        if !shared.is_ours() {
+            // A waker has forked: this thread is all there is of the copy.
+            break;
+        }
         shared.exits.keep(exits, shared.spec.max_frame);
         // Their files are closed without the lock.
         drop(gone);

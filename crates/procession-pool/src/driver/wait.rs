@@ -44,7 +44,8 @@ struct Turn {
 }
 
 impl Shared {
-    /// Waits until one of `cells` is done; false when `deadline` (monotonic nanoseconds) came first.
+    /// Waits until one of `cells` is done; false when `deadline` (monotonic nanoseconds) came first, and at once in a copy made
+    /// by `fork`.
     ///
     /// `job` is what they wait for, if it is one. `between` runs after news, with no lock held: it may take its
     /// time, another thread drains meanwhile if there is one.
@@ -61,6 +62,10 @@ impl Shared {
         let _leave = Leave { shared: self, me };
         let mut turn = Turn::default();
         loop {
+            // Whatever ran since the last look, `between` or a waker, may have made this a copy, where nothing comes.
+            if !self.is_ours() {
+                return done();
+            }
             let mut driver = self.lock();
             if deadline.is_none() {
                 // A submission that said "I shall drain" is answered for, also when its outcome is there.
@@ -206,6 +211,9 @@ struct Leave<'a> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
+        if !self.shared.is_ours() {
+            return;
+        }
         let mut driver = self.shared.lock();
         if driver.drainer != Some(self.me) {
             // It may have been woken to take the place of a drainer that is away.

@@ -187,7 +187,12 @@ impl Pending {
 /// Drops the function in this thread: another owner may hold the pool's lock.
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(later) = &self.0 {
+        // In a copy made by `fork` there is no other owner, and a lock may be held for ever.
+        if let Some(later) = self
+            .0
+            .as_ref()
+            .filter(|_| !procession_worker::is_forked_copy())
+        {
             later.withdrawn.store(true, Ordering::Release);
             let spent = later.lock().take();
             drop(spent);

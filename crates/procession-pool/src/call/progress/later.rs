@@ -69,7 +69,10 @@ where
     let map = call.start_map(items, Failing::Stops, Arc::clone(&cell), seen)?;
     let total = map.encoder.read();
     tally.has_read(total);
-    if let Some(later) = later.keep() {
+    // Reading the input may have made this a copy, where nothing is told.
+    if pool.is_ours()
+        && let Some(later) = later.keep()
+    {
         let end = pool.callbacks.register(Box::new(move |_| later.end(total)));
         cell.attach(Hook::Due(end));
     }
