@@ -62,3 +62,9 @@ fn a_callback_may_fork() {
 fn a_judge_of_retries_may_fork() {
     forks_in("judge");
 }
+
+/// SH23
+#[test]
+fn an_iterator_of_handles_may_be_copied() {
+    forks_in("as-completed");
+}

@@ -80,7 +80,8 @@ pub fn wait_all<R>(handles: &[AsyncResult<R>], timeout: Option<Duration>) -> boo
 /// dropped early, it changes nothing: the tasks still run. The handles may belong to several pools. `next` waits for as long
 /// as the next outcome takes: [`as_completed_timeout`] has a limit.
 ///
-/// Called in a copy of this process made by `fork`, it yields all at once, those without an outcome as `Closed`.
+/// In a copy of this process made by `fork`, `next` waits for nothing: it yields what is left in the order of the handles, those
+/// without an outcome as `Closed`.
 ///
 /// ```
 /// # procession_worker::init();
@@ -219,12 +220,8 @@ impl<R> Arrivals<R> {
         let (note, arrived) = flume::unbounded();
         let signal = Arc::new(Cell::ready(Ok(Raw::new(&[]))));
         let pools = pools_of(handles.iter());
-        for (index, handle) in handles.iter().enumerate() {
-            if procession_worker::is_forked_copy() {
-                // Nothing completes here: every handle says so when it is asked.
-                let _ = note.send(index);
-                continue;
-            }
+        let copied = procession_worker::is_forked_copy();
+        for (index, handle) in handles.iter().enumerate().filter(|_| !copied) {
             let hook = Hook::Arrival {
                 index,
                 note: note.clone(),
@@ -245,6 +242,13 @@ impl<R> Arrivals<R> {
     /// The next that completes; `None` when none is left or the deadline has passed.
     fn next(&mut self, deadline: Option<u64>) -> Option<(usize, Result<R, TaskError>)> {
         while self.left > 0 {
+            if procession_worker::is_forked_copy() {
+                // Nothing completes here: every handle says so when it is asked. The channel's lock may be held for ever.
+                let mut each = self.handles.iter_mut().enumerate();
+                let left = each.find_map(|(index, handle)| Some((index, handle.take()?)));
+                self.left -= 1;
+                return left.map(|(index, handle)| (index, handle.get()));
+            }
             let over = deadline.is_some_and(|at| now_ns() >= at);
             if over && !std::mem::replace(&mut self.looked, true) {
                 // The time is over for what has not happened, not for what has.
