@@ -68,3 +68,9 @@ fn a_judge_of_retries_may_fork() {
 fn an_iterator_of_handles_may_be_copied() {
     forks_in("as-completed");
 }
+
+/// SH23
+#[test]
+fn lines_that_a_reader_holds_up_hold_up_no_copy() {
+    forks_in("captured");
+}

@@ -31,9 +31,10 @@ impl Shared {
         self.output.as_ref().map_or(0, |output| output.dropped())
     }
 
-    /// An outcome is there: waits until the lines that were there before it have been taken.
+    /// An outcome is there: waits until the lines that were there before it have been taken. In a copy made by `fork` nobody
+    /// takes them, and whoever holds the lock may not be there.
     pub(crate) fn settle(&self, deadline: Option<u64>) {
-        if let Some(delivery) = &self.output {
+        if let Some(delivery) = self.output.as_ref().filter(|_| self.is_ours()) {
             delivery.settle(deadline);
         }
     }
