@@ -122,6 +122,56 @@ fn an_item_of_a_lazy_map_that_cannot_be_encoded_is_its_error() {
     });
 }
 
+#[test]
+fn described_arguments_that_cannot_be_encoded_are_the_same_errors() {
+    for_each_kind_of_pool(|pool| {
+        let call = || pool.call(value).describe_args();
+        let error = error_of(call().apply((Panics,)), TaskErrorKind::EncodeArgs);
+        assert_eq!(told(&error), (TaskErrorKind::EncodeArgs, None, true));
+        let args = error.args().expect("described");
+        assert!(args.ends_with("… (its `Serialize` panicked)"), "{args}");
+        check_each(&call().try_map(ITEMS));
+        check_each(&call().imap(ITEMS).collect::<Vec<_>>());
+        let error = call().map([Good(1), Panics]).unwrap_err();
+        assert_eq!(told(&error), (TaskErrorKind::EncodeArgs, Some(1), true));
+    });
+}
+
+/// Can be sent, and cannot be shown: it panics for every format that people read.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+struct Shy(u32);
+
+impl serde::Serialize for Shy {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        assert!(!s.is_human_readable(), "nobody is to see it");
+        s.serialize_newtype_struct("Shy", &self.0)
+    }
+}
+
+#[test]
+fn arguments_that_cannot_be_described_are_sent_all_the_same() {
+    for_each_kind_of_pool(|pool| {
+        let call = || pool.call(|n: Shy| 6 / n.0).describe_args();
+        assert_eq!(call().apply((Shy(2),)).unwrap(), 3);
+        assert_eq!(call().map([2, 3].map(Shy)).unwrap(), [3, 2]);
+        let error = error_of(call().apply((Shy(0),)), TaskErrorKind::Panicked);
+        let args = Some("(… (its `Serialize` panicked)");
+        assert_eq!(error.args(), args);
+        for each in [
+            call().try_map([2, 0, 3].map(Shy)),
+            call().imap([2, 0, 3].map(Shy)).collect(),
+        ] {
+            let [Ok(3), Err(error), Ok(2)] = &each[..] else {
+                panic!("{each:?}");
+            };
+            assert_eq!(
+                (error.kind(), error.args()),
+                (TaskErrorKind::Panicked, args)
+            );
+        }
+    });
+}
+
 /// The input's own panic is the caller's, before an item, after one, and after one that was refused.
 #[test]
 fn a_panic_of_the_input_is_not_taken_for_one_of_an_item() {

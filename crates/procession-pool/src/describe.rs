@@ -45,7 +45,8 @@ impl<F: Copy> Call<'_, F> {
     /// Tells the arguments in errors: of a call, or of the item of a map that failed.
     ///
     /// The text is what `serde` sees, written as Rust would: `(3, "abc", Point { x: 1 })`; at most 200 characters of it,
-    /// control characters escaped. It stands in the error's own text and in [`TaskError::args`]. Arguments may be secret or
+    /// control characters escaped. Of a `Serialize` that panics there, which need not panic where the call is encoded, the text
+    /// says so; the call goes on. It stands in the error's own text and in [`TaskError::args`]. Arguments may be secret or
     /// private, and errors end in logs: that is why it is off by default. It costs a walk over the arguments of each call or
     /// item, and the text's memory until the outcome is known; a map keeps all of its texts to the end.
     ///

@@ -9,16 +9,20 @@ use serde::ser::{self, Impossible};
 
 use crate::codec::{Limits, decode};
 use crate::failure::text;
+use crate::state::drop_quietly;
 
 mod write;
+
+/// What follows the text of a value that panicked.
+const PANICKED: &str = " (its `Serialize` panicked)";
 
 /// Characters of an error's description that are kept.
 const MOST: usize = 1024;
 
 /// The value as `serde` sees it, much as `{:?}` would print it: at most `most` characters, and `…` where that is not all.
 ///
-/// A value that refuses to be serialized, or lies deeper than 32 levels, ends the text in the same way. Control characters are
-/// escaped. No more of the value is walked than is written.
+/// A value that refuses to be serialized, or lies deeper than 32 levels, ends the text in the same way; after one that panics
+/// while it is, the text says so. Control characters are escaped. No more of the value is walked than is written.
 ///
 /// ```
 /// use procession_task::describe::text_of;
@@ -28,8 +32,14 @@ const MOST: usize = 1024;
 /// ```
 pub fn text_of<T: Serialize + ?Sized>(value: &T, most: usize) -> String {
     let mut out = Text::new(most);
-    let whole = value.serialize(write::Writer(&mut out)).is_ok();
-    out.finish(whole)
+    let write = || value.serialize(write::Writer(&mut out)).is_ok();
+    match catch_unwind(AssertUnwindSafe(write)) {
+        Ok(whole) => out.finish(whole),
+        Err(payload) => {
+            drop_quietly(payload);
+            out.finish(false) + PANICKED
+        }
+    }
 }
 
 /// What an encoded `Result` says when it is an `Err`, much as `{:?}` would print what is in it.
@@ -196,6 +206,24 @@ mod tests {
 
     #[derive(Serialize, Deserialize)]
     struct Unit;
+
+    /// Panics where it is to be read by a person, and inside of something else.
+    struct Shy;
+
+    impl Serialize for Shy {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("not today")
+        }
+    }
+
+    #[test]
+    fn a_value_that_panics_ends_the_text() {
+        assert_eq!(
+            text_of(&(1, Shy, 2), 200),
+            "(1, … (its `Serialize` panicked)"
+        );
+        assert_eq!(text_of(&Shy, 0), "… (its `Serialize` panicked)");
+    }
 
     fn said<E: Serialize + serde::de::DeserializeOwned>(error: E) -> String {
         let mut bytes = Vec::new();

@@ -4,5 +4,6 @@
 mod keep;
 mod task;
 
+pub(crate) use keep::drop_quietly;
 pub use keep::{Maker, Within, end, forget, within};
 pub use task::{MakeState, Making, StateTask, WithState, with_state};

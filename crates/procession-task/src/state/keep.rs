@@ -120,7 +120,8 @@ pub fn forget(owner: u64) {
     drop_quietly(place);
 }
 
-fn drop_quietly<T>(value: T) {
+/// Drops what may panic in its drop.
+pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // Its own drop may panic as well.
         std::mem::forget(payload);
