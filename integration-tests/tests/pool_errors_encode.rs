@@ -137,6 +137,49 @@ fn described_arguments_that_cannot_be_encoded_are_the_same_errors() {
     });
 }
 
+#[test]
+fn a_broadcast_of_such_a_value_is_an_error() {
+    for_each_kind_of_pool(|pool| {
+        for (item, why) in [
+            (Refuses, "not this one"),
+            (Panics, "its `Serialize` panicked: not that one"),
+        ] {
+            let error = pool.broadcast(item).unwrap_err().to_string();
+            assert!(error.starts_with("cannot broadcast a "), "{error}");
+            assert!(error.ends_with(why), "{error}");
+        }
+        let shared = pool.broadcast(Good(6)).unwrap();
+        let get = |shared: procession::Shared<Item>| value(*shared);
+        assert_eq!(pool.apply(get, (shared,)).unwrap(), 6);
+    });
+}
+
+#[test]
+fn what_every_worker_calls_with_such_arguments_is_an_error_of_build() {
+    let with = |item| -> [(&str, procession::PoolBuilder); 3] {
+        let ignore = |_: Item| ();
+        [
+            ("initializer", Pool::builder().initializer(ignore, (item,))),
+            ("state", Pool::builder().state(ignore, (item,))),
+            ("exit hook", Pool::builder().exit_hook(ignore, (item,))),
+        ]
+    };
+    scene(|| {
+        for workers in [0, 1] {
+            for (what, builder) in with(Panics) {
+                let error = builder.workers(workers).build().unwrap_err().to_string();
+                let begins = format!("cannot encode the arguments of the {what} ");
+                assert!(error.starts_with(&begins), "{error}");
+                let why = "its `Serialize` panicked: not that one";
+                assert!(error.ends_with(why), "{error}");
+            }
+            for (_, builder) in with(Good(1)) {
+                finish(builder.workers(workers).build().unwrap());
+            }
+        }
+    });
+}
+
 /// Can be sent, and cannot be shown: it panics for every format that people read.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 struct Shy(u32);

@@ -19,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 pub(crate) use self::session::{Encoding, Mentions, with_mentions};
 pub(crate) use self::share::Share;
 use crate::pool::Pool;
+use crate::portion::guarded;
 
 impl Pool {
     /// Encodes a value once and returns a handle that any call of this pool takes as an argument, in place of the value.
@@ -35,12 +36,9 @@ impl Pool {
     /// process, and decode it as a worker would. A handle may outlive its pool: here it is the value itself.
     ///
     /// # Errors
-    /// * The value cannot be encoded, or memory or descriptors run out.
+    /// * The value cannot be encoded (its `Serialize` fails or panics), or memory or descriptors run out.
     /// * After [`Pool::close`] or [`Pool::terminate`] ([`Error::is_closed`]). A broken pool gives a handle, but runs no call.
     /// * In a copy of this process made by `fork` ([`Error::is_forked`]).
-    ///
-    /// # Panics
-    /// When the value's `Serialize` does.
     ///
     /// ```
     /// # procession_worker::init();
@@ -74,7 +72,8 @@ impl Pool {
             ..Limits::default()
         };
         let mut encoding = Vec::new();
-        session::outside(|| codec::encode(&value, &mut encoding, &limits))
+        let encode = || codec::encode(&value, &mut encoding, &limits);
+        session::outside(|| guarded(encode))
             .map_err(|e| Error::message(format!("cannot broadcast a {}: {e}", type_name::<T>())))?;
         // Encoding is user code: it may have closed the pool, or made this a copy.
         self.may_broadcast()?;

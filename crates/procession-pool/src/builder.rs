@@ -91,13 +91,10 @@ impl PoolBuilder {
     ///
     /// A worker whose initializer panics, or returns `Err`, never becomes ready. When no worker does, the pool is
     /// broken after five starts: every handle gets the initializer's own error. The
-    /// [`start_timeout`](PoolBuilder::start_timeout) holds for it. Arguments that cannot be encoded are an error of
-    /// [`PoolBuilder::build`].
+    /// [`start_timeout`](PoolBuilder::start_timeout) holds for it. Arguments that cannot be encoded (their `Serialize` fails or
+    /// panics) are an error of [`PoolBuilder::build`].
     ///
     /// An inline pool runs it once, in `build`, whose error its failure is.
-    ///
-    /// # Panics
-    /// When the arguments' `Serialize` does.
     ///
     /// What is no function does not compile:
     ///

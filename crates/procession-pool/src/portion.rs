@@ -183,6 +183,11 @@ impl ItemReader {
     }
 }
 
+/// Encodes what is not in a hurry: a `Serialize` that panics has an error too.
+pub(crate) fn guarded(encode: impl FnOnce() -> Result<(), CodecError>) -> Result<(), CodecError> {
+    catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(|payload| Err(panicked(payload)))
+}
+
 /// The error of arguments whose `Serialize` panicked.
 #[cold]
 pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> CodecError {

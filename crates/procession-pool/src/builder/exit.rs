@@ -25,11 +25,9 @@ impl PoolBuilder {
     /// never in [`terminate`](crate::Pool::terminate), in drop, or by a death. It has
     /// [`exit_timeout`](PoolBuilder::exit_timeout) for it. A panic, a death and a time-out in it are errors among the results;
     /// the pool's end does not wait for more. With [state](PoolBuilder::state), it may be
-    /// [`with_state(f)`](crate::with_state). Arguments that cannot be encoded are an error of [`PoolBuilder::build`]. An inline
-    /// pool runs it in the caller, in the first [`close`](crate::Pool::close), unless it was terminated before.
-    ///
-    /// # Panics
-    /// When the arguments' `Serialize` does.
+    /// [`with_state(f)`](crate::with_state). Arguments that cannot be encoded (their `Serialize` fails or panics) are an error of
+    /// [`PoolBuilder::build`]. An inline pool runs it in the caller, in the first [`close`](crate::Pool::close), unless it was
+    /// terminated before.
     ///
     /// ```
     /// # procession_worker::init();

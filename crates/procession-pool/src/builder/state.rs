@@ -34,10 +34,7 @@ impl PoolBuilder {
     /// other threads make theirs at their first call that wants one and drop it when they end. One that cannot be made is an
     /// error of `build`, or of that call (`InvalidOption`).
     ///
-    /// Arguments that cannot be encoded are an error of [`PoolBuilder::build`].
-    ///
-    /// # Panics
-    /// When the arguments' `Serialize` does.
+    /// Arguments that cannot be encoded (their `Serialize` fails or panics) are an error of [`PoolBuilder::build`].
     ///
     /// ```
     /// # procession_worker::init();
