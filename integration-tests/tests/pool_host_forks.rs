@@ -74,3 +74,9 @@ fn an_iterator_of_handles_may_be_copied() {
 fn lines_that_a_reader_holds_up_hold_up_no_copy() {
     forks_in("captured");
 }
+
+/// SH23
+#[test]
+fn sizes_of_a_copied_pool_say_so() {
+    forks_in("sizes");
+}

@@ -120,17 +120,25 @@ fn sizes_without_meaning_are_errors_that_say_the_bound() {
         says(0, "the least is 1");
         says(16_385, "the most is 16384");
         assert_eq!(pool.worker_pids(), pids, "nothing has changed");
-        pool.close();
-        says(2, "not open");
-        assert!(pool.warm_up(LONG).is_err());
+        assert!(!pool.resize(0).unwrap_err().is_closed());
+        for end in [Pool::close, Pool::terminate] {
+            end(&pool);
+            says(
+                2,
+                "cannot resize a pool to 2 workers: it is not open any more",
+            );
+            assert!(pool.resize(2).unwrap_err().is_closed());
+            assert!(pool.warm_up(LONG).unwrap_err().is_closed());
+            assert!(pool.warm_up_to(1, LONG).unwrap_err().is_closed());
+        }
         pool.join().unwrap();
         let inline = Pool::new(0).unwrap();
         let error = inline.resize(1).unwrap_err().to_string();
         assert!(error.contains("inline"), "{error}");
         assert!(inline.warm_up(Duration::ZERO).unwrap());
         inline.close();
-        assert!(inline.warm_up(Duration::ZERO).is_err());
-        assert!(inline.warm_up_to(0, LONG).is_err());
+        assert!(inline.warm_up(Duration::ZERO).unwrap_err().is_closed());
+        assert!(inline.warm_up_to(0, LONG).unwrap_err().is_closed());
         let error = Pool::builder().workers(2).min_workers(3).build();
         let error = error.unwrap_err().to_string();
         assert!(error.contains("more than its 2 workers"), "{error}");
@@ -276,8 +284,10 @@ fn warm_up_waits_for_initializers_and_says_when_time_is_over_or_the_pool_broken(
             .initializer(|| -> () { panic!("no licence") }, ())
             .build()
             .unwrap();
-        let error = broken.warm_up(LONG).unwrap_err().to_string();
-        assert!(error.contains("no licence"), "{error}");
+        let error = broken.warm_up(LONG).unwrap_err();
+        assert!(error.to_string().contains("no licence"), "{error}");
+        let error = broken.resize(2).unwrap_err();
+        assert!(error.to_string().contains("no licence"), "{error}");
         error_of(broken.apply(own_pid, ()), TaskErrorKind::Broken);
     });
 }

@@ -57,6 +57,7 @@ use crate::output::Delivery;
 use again::Again;
 use bells::Flush;
 use burst::BurstClock;
+pub(crate) use life::NOT_OPEN;
 use listeners::Listeners;
 pub(crate) use listeners::Note;
 use parts::{JobData, Mentioning, Parts, Payload, Segment, Spent};

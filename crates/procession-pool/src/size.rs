@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 use procession_worker::Error;
 
 use crate::builder::MAX_WORKERS;
-use crate::driver::Shared;
+use crate::driver::{NOT_OPEN, Shared};
 use crate::pool::Pool;
-
-const NOT_OPEN: &str = "it is not open any more";
 
 impl Pool {
     /// Changes the number of workers while the pool runs.
@@ -24,8 +22,8 @@ impl Pool {
     ///
     /// # Errors
     /// When `workers` is 0 or more than [`MAX_WORKERS`]; when descriptors do not suffice for so many; when the pool is
-    /// inline, is not open any more (closed, terminated or broken), or is a copy made by `fork`. Nothing has changed then.
-    /// The text says which it is.
+    /// inline, was closed or terminated ([`Error::is_closed`]), is broken, or is a copy made by `fork` ([`Error::is_forked`]).
+    /// Nothing has changed then. The text says which it is.
     ///
     /// ```
     /// # procession_worker::init();
@@ -40,31 +38,28 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn resize(&self, workers: usize) -> Result<(), Error> {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Error::message(format!("cannot resize a pool to {workers} workers: {why}"))
-        };
+        let resized = self.try_resize(workers);
+        resized.map_err(|why| why.why_not(&format!("cannot resize a pool to {workers} workers")))
+    }
+
+    fn try_resize(&self, workers: usize) -> Result<(), Error> {
         let Some(shared) = &self.shared else {
-            return Err(cannot(&"it is inline, which it stays"));
+            return Err(Error::message("it is inline, which it stays"));
         };
         if workers == 0 {
-            return Err(cannot(&"the least is 1"));
+            return Err(Error::message("the least is 1"));
         }
         if workers > MAX_WORKERS {
-            return Err(cannot(&format!("the most is {MAX_WORKERS}")));
+            return Err(Error::message(format!("the most is {MAX_WORKERS}")));
         }
-        self.check_open(shared).map_err(|why| cannot(&why))?;
+        self.check_open(shared)?;
         let more = workers.saturating_sub(shared.size());
         let captured = shared.captured();
         if more > 0 {
             let successors = shared.successors(more);
-            procession_worker::check_can_start("too few descriptors", more, successors, captured)
-                .map_err(|why| cannot(&why))?;
+            procession_worker::check_can_start("too few descriptors", more, successors, captured)?;
         }
-        if shared.resize(u32::try_from(workers).unwrap_or(u32::MAX)) {
-            Ok(())
-        } else {
-            Err(cannot(&NOT_OPEN))
-        }
+        shared.resize(u32::try_from(workers).unwrap_or(u32::MAX))
     }
 
     /// Starts the workers that are missing and waits until all of them are ready, initializers included, for at most
@@ -76,8 +71,8 @@ impl Pool {
     /// whether all are ready; a time beyond the clock is no limit.
     ///
     /// # Errors
-    /// When the pool was closed or terminated, or is broken (the text has the cause), before or meanwhile; or is a copy made by
-    /// `fork`. In a [`Waker`](std::task::Waker) that the pool wakes: it might wait for itself ([`Error::is_would_deadlock`]).
+    /// When the pool was closed or terminated ([`Error::is_closed`]), or is broken (the text has the cause), before or
+    /// meanwhile; or is a copy made by `fork` ([`Error::is_forked`]). In a [`Waker`](std::task::Waker) that the pool wakes: it might wait for itself ([`Error::is_would_deadlock`]).
     ///
     /// ```
     /// # procession_worker::init();
@@ -87,7 +82,7 @@ impl Pool {
     /// assert!(pool.warm_up(Duration::from_secs(60))?);
     /// assert_eq!(pool.stats().idle, 3);
     /// pool.close();
-    /// assert!(pool.warm_up(Duration::ZERO).is_err());
+    /// assert!(pool.warm_up(Duration::ZERO).unwrap_err().is_closed());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn warm_up(&self, timeout: Duration) -> Result<bool, Error> {
@@ -108,25 +103,25 @@ impl Pool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn warm_up_to(&self, workers: usize, timeout: Duration) -> Result<bool, Error> {
-        let cannot = |why: &dyn std::fmt::Display| {
-            Error::message(format!("cannot warm up a pool's workers: {why}"))
-        };
+        let ready = self.try_warm_up(workers, timeout);
+        ready.map_err(|why| why.why_not("cannot warm up a pool's workers"))
+    }
+
+    fn try_warm_up(&self, workers: usize, timeout: Duration) -> Result<bool, Error> {
         let Some(shared) = &self.shared else {
             let open = self.is_open().then_some(true);
-            return open.ok_or_else(|| cannot(&NOT_OPEN));
+            return open.ok_or_else(|| Error::closed(NOT_OPEN));
         };
-        self.check_open(shared).map_err(|why| cannot(&why))?;
+        self.check_open(shared)?;
         if shared.needs_this_thread() {
             return Err(Error::would_deadlock(
-                "cannot warm up a pool's workers from a waker that it wakes: it would wait for itself",
+                "a waker that the pool wakes would wait for itself",
             ));
         }
         // A time-out beyond the clock is none.
         let deadline = Instant::now().checked_add(timeout);
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
-        shared
-            .warm_up(workers, deadline)
-            .map_err(|why| cannot(&why))
+        shared.warm_up(workers, deadline)
     }
 
     fn check_open(&self, shared: &Shared) -> Result<(), Error> {
@@ -136,7 +131,7 @@ impl Pool {
         if self.is_open() {
             Ok(())
         } else {
-            Err(Error::message(NOT_OPEN))
+            Err(Error::closed(NOT_OPEN))
         }
     }
 }

@@ -29,14 +29,17 @@ impl Shared {
         if replaces { workers } else { 0 }
     }
 
-    /// Aims at so many workers; false when the pool is not open.
-    pub(crate) fn resize(&self, workers: u32) -> bool {
+    /// Aims at so many workers; an error when the pool is not open.
+    pub(crate) fn resize(&self, workers: u32) -> Result<(), Error> {
         let mut driver = self.lock();
         let now = now_ns();
         // What has been replied is not taken back, nor waited for.
         driver.collect_all(true, now);
         let Driver { core, parts, .. } = &mut *driver;
-        let resized = core.resize(workers, now, parts);
+        let resized = match core.resize(workers, now, parts) {
+            true => Ok(()),
+            false => Err(not_open(&driver)),
+        };
         self.unlock(driver);
         resized
     }
@@ -105,12 +108,15 @@ impl Shared {
     }
 }
 
+/// Why nothing is changed in a pool that was closed or terminated.
+pub(crate) const NOT_OPEN: &str = "it is not open any more";
+
 fn not_open(driver: &Driver) -> Error {
     match (driver.core.state(), &driver.parts.broken) {
         (PoolState::Broken, Some(cause)) => Error::message(format!("it is broken: {cause}")),
         (PoolState::Broken, None) => Error::message("it is broken"),
         (PoolState::Open | PoolState::Closing | PoolState::Terminating, _) => {
-            Error::message("it is not open any more")
+            Error::closed(NOT_OPEN)
         }
     }
 }

@@ -27,7 +27,7 @@ struct Inner {
     cause: Option<Cause>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Cause {
     Os(procession_os::Error),
     Task(TaskError),
@@ -104,6 +104,14 @@ impl Error {
     #[must_use]
     pub fn would_deadlock(text: impl Into<Cow<'static, str>>) -> Error {
         Error::build(Kind::WouldDeadlock, text, None)
+    }
+
+    /// The same failure, of the same kind, as the reason why `operation` failed.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn why_not(&self, operation: &str) -> Error {
+        let Inner { kind, text, cause } = &*self.inner;
+        Error::build(*kind, format!("{operation}: {text}"), cause.clone())
     }
 
     /// True when the program has to call `procession::init()` (or `init_before_main!`) first.
