@@ -110,6 +110,16 @@ fn answers(pool: &Pool) -> Vec<String> {
     pool.close();
     said.push(text(pool.apply(checked, (1,))));
     said.push(text(call().imap([1]).next().unwrap()));
+    // Maps are refused as a whole: nothing is read or told.
+    let unread = || std::iter::from_fn(|| -> Option<u32> { panic!("it was read") });
+    said.push(text(pool.map(checked, [])));
+    said.push(text(pool.map(checked, unread())));
+    said.push(text(pool.map_async(checked, unread()).get()));
+    said.push(text(call().on_progress(|_| panic!("told")).map(unread())));
+    said.push(text(pool.filter_map(|x: u32| Some(x), unread())));
+    said.extend(pool.try_map(checked, 0..2).into_iter().map(text));
+    said.push(text(pool.find_map(|x: u32| Some(x), 0..2)));
+    said.push(text(pool.map_until(step, 0..2)));
     assert!(!pool.wait_for_room(minute));
     assert!(pool.try_apply_async(checked, (1,)).unwrap_err().is_closed());
     pool.join().unwrap();
@@ -125,6 +135,102 @@ fn every_verb_of_an_inline_pool_answers_as_in_one_of_processes() {
         for (here, there) in answers(&inline).into_iter().zip(answers(&pool)) {
             assert_eq!(here, there);
         }
+    });
+}
+
+/// What becomes of what has begun when `end` comes in the middle.
+fn ends(workers: usize, end: fn(&Pool)) -> Vec<String> {
+    let with = |verb: &dyn Fn(&Arc<Pool>) -> String| {
+        let pool = Arc::new(Pool::new(workers).unwrap());
+        let said = verb(&pool);
+        assert!(!pool.wait_for_room(Duration::ZERO), "it has ended");
+        pool.join().unwrap();
+        said
+    };
+    let ending = |pool: &Arc<Pool>| {
+        let pool = Arc::clone(pool);
+        (10..100).inspect(move |item| {
+            if *item == 40 {
+                end(&pool);
+            }
+        })
+    };
+    // Which item it is that is the first to miss it depends on the workers.
+    let kind = |e: TaskError| format!("{:?}", e.kind());
+    let judged = |pool: &Arc<Pool>| {
+        let judge = Arc::clone(pool);
+        let ends = move |_: &TaskError| {
+            end(&judge);
+            true
+        };
+        text(pool.call(checked).retries(2).retry_if(ends).apply((3,)))
+    };
+    let told = |pool: &Arc<Pool>| {
+        let call = pool.call(checked).on_progress(|p| {
+            if p.total > 0 {
+                end(pool);
+            }
+        });
+        format!("{:?}", call.map(10..100).map_err(kind))
+    };
+    vec![
+        with(&|pool| format!("{:?}", pool.map(checked, ending(pool)).map_err(kind))),
+        with(&|pool| {
+            let each = pool.try_map(checked, ending(pool));
+            let last = each.into_iter().next_back().unwrap();
+            format!("{:?}", last.map_err(kind))
+        }),
+        with(&|pool| {
+            let all = pool.map_async(checked, ending(pool)).get();
+            format!("{:?}", all.map_err(kind))
+        }),
+        with(&judged),
+        with(&told),
+    ]
+}
+
+/// PO37, SH03: `close` finishes what has begun, in a thread that waits as in a process; `terminate` does not.
+#[test]
+fn an_inline_pool_that_ends_meanwhile_ends_as_one_of_processes() {
+    scene(|| {
+        let closed = ends(0, Pool::close);
+        assert_eq!(closed, ends(2, Pool::close));
+        assert!(closed[0].starts_with("Ok([11, 12,"), "{closed:?}");
+        assert!(closed[3].contains("attempts 3"), "{closed:?}");
+        let terminated = ends(0, Pool::terminate);
+        let there = ends(2, Pool::terminate);
+        // The last is a race there: everything may be done before it is told.
+        assert_eq!(terminated[..4], there[..4]);
+        assert!(
+            terminated[0].starts_with("Err(\"Terminated"),
+            "{terminated:?}"
+        );
+    });
+}
+
+/// Its events go on until what it has taken on is finished.
+#[test]
+fn an_inline_pool_that_is_closed_tells_its_counts_to_the_end() {
+    scene(|| {
+        let pool = Pool::new(0).unwrap();
+        let events = pool.events();
+        let closing = (10..30).inspect(|item| {
+            if *item == 12 {
+                pool.close();
+                // Nothing runs meanwhile.
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        std::thread::scope(|scope| {
+            let told = scope.spawn(|| events.last());
+            assert_eq!(pool.map(checked, closing).unwrap().len(), 20);
+            let last = told.join().unwrap();
+            let Some(Event::Progress(last)) = last else {
+                panic!("{last:?}");
+            };
+            assert_eq!((last.done, last.total), (20, 20));
+        });
+        finish(pool);
     });
 }
 

@@ -16,6 +16,7 @@ use crate::cell::Cell;
 use crate::core::{JobSpec, Terms};
 use crate::describe::Describe;
 use crate::driver::{Shared, Submission, TaskSpan, parts::KEEP_SPARE, payload_of, single};
+use crate::here::TakenOn;
 use crate::options::start_by;
 use crate::pool::Pool;
 use crate::portion::{encode_error, panicked};
@@ -159,9 +160,9 @@ impl<'p, F: Copy> Call<'p, F> {
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),
             Ok(()) => match &self.pool.shared {
-                None => match admission.refused_inline(&self.pool.phase, task) {
-                    Some(refused) => refused,
-                    None => self.run_inline(task, &item, &mentions),
+                None => match self.pool.phase.take_on(task.name()) {
+                    Ok(taken) => self.run_inline(&taken, task, &item, &mentions),
+                    Err(refusal) => admission.refused(refusal, task.name()),
                 },
                 Some(shared) => {
                     let payload = payload_of(&mut item, pieces, mentions);
@@ -220,10 +221,16 @@ impl<'p, F: Copy> Call<'p, F> {
         }
     }
 
-    fn run_inline(&self, task: TaskRef, item: &[u8], mentions: &Mentions) -> Source {
-        let (phase, limits) = (&self.pool.phase, self.pool.limits());
+    fn run_inline(
+        &self,
+        taken: &TakenOn<'_>,
+        task: TaskRef,
+        item: &[u8],
+        mentions: &Mentions,
+    ) -> Source {
+        let limits = self.pool.limits();
         let retries = self.retries_if_any();
-        let run = || run_here(retries.as_ref(), phase, task, item, &limits);
+        let run = || run_here(retries.as_ref(), taken, task, item, &limits);
         let outcome = with_mentions(mentions, run);
         Source {
             max_frame: self.pool.max_frame,

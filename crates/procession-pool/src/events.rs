@@ -112,8 +112,8 @@ impl Pool {
 /// of the pool has ended (closed, terminated, dropped or broken, joined or not), it returns `None` for ever.
 ///
 /// The first event is a [`Progress`](Event::Progress) or a birth; when the pool has ended, its final counts have been told.
-/// Of an inline pool there are counts alone, of what runs in callers' threads, until it is closed and nothing runs. In a
-/// copy of this process made by `fork`, there are no events: `None` at once.
+/// Of an inline pool there are counts alone, of what runs in callers' threads, until it is closed and what it has taken on
+/// is finished. In a copy of this process made by `fork`, there are no events: `None` at once.
 ///
 /// [`next`](Iterator::next) waits for an event, for as long as the pool lives; [`next_timeout`](Events::next_timeout) has a
 /// limit. A dropped stream is told nothing more. It goes to other threads; a [callback](crate::Call::on_complete) that waits in

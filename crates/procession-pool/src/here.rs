@@ -8,12 +8,12 @@ use procession_task::codec::Limits;
 use procession_task::descriptor::TaskRef;
 use procession_task::frame;
 use procession_task::state::{self, Maker};
-use procession_worker::{Error, TaskError};
+use procession_worker::{Error, TaskError, TaskErrorKind};
 
 use crate::cell::Raw;
 use crate::exits::Exits;
 use crate::phase::Phase;
-use account::Account;
+use account::{Account, Running};
 
 /// The worker that each caller of an inline pool is: a thread that calls makes a state of its own.
 #[derive(Debug)]
@@ -56,16 +56,66 @@ impl Drop for OwnWorker {
     }
 }
 
-/// Runs a call in this thread, by the same path of bytes as a worker would.
+/// A call, or a map with all of its items, that a pool of no workers has taken on: `close` lets it finish.
+#[derive(Debug)]
+pub(crate) struct TakenOn<'p> {
+    phase: &'p Phase,
+    /// `None` in a forked copy.
+    account: Option<&'p Account>,
+}
+
+impl Phase {
+    /// Takes on a call or a map of this name, unless the pool takes nothing more.
+    pub(crate) fn take_on(&self, name: &'static str) -> Result<TakenOn<'_>, TaskError> {
+        let account = self.own.as_ref().map(|own| &own.account);
+        let account = account.filter(|_| !procession_worker::is_forked_copy());
+        let open = match account {
+            Some(account) => account.enter(|| self.is_open()),
+            None => self.is_open(),
+        };
+        if open {
+            Ok(TakenOn {
+                phase: self,
+                account,
+            })
+        } else {
+            Err(self.refusal(name))
+        }
+    }
+}
+
+impl<'p> TakenOn<'p> {
+    /// Begins an item, unless the pool was terminated, which runs nothing more.
+    pub(crate) fn begin(&self, name: &'static str) -> Result<Running<'p>, TaskError> {
+        self.check(name)?;
+        Ok(Running::of(self.account))
+    }
+
+    fn check(&self, name: &'static str) -> Result<(), TaskError> {
+        if self.phase.is_terminated() {
+            return Err(TaskError::new(TaskErrorKind::Terminated, name));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TakenOn<'_> {
+    fn drop(&mut self) {
+        if let Some(account) = self.account {
+            account.leave();
+        }
+    }
+}
+
+/// Runs an attempt of an item in this thread, by the same path of bytes as a worker would.
 pub(crate) fn run_here(
-    phase: &Phase,
+    taken: &TakenOn<'_>,
     task: TaskRef,
     item: &[u8],
     limits: &Limits,
 ) -> Result<Raw, TaskError> {
-    if !phase.is_open() {
-        return Err(phase.refusal(task.name()));
-    }
+    taken.check(task.name())?;
+    let phase = taken.phase;
     let own = phase.own.as_ref();
     let _here = own.map(|own| state::within(own.owner, own.maker.as_ref()));
     let mut output = Vec::new();

@@ -38,6 +38,10 @@ impl Phase {
         self.at.store(TERMINATED, Ordering::Release);
     }
 
+    pub(crate) fn is_terminated(&self) -> bool {
+        self.at.load(Ordering::Acquire) == TERMINATED
+    }
+
     /// Why a call is refused by a pool that is not open, as its outcome.
     pub(crate) fn refusal(&self, name: &'static str) -> TaskError {
         let closed = TaskError::new(TaskErrorKind::Closed, name);

@@ -198,8 +198,8 @@ impl Pool {
     /// [`Pool::try_map`] for every item's own outcome. A map has 4,294,967,295 items at most; the next one is `TooLarge`.
     ///
     /// If the pool takes [nothing more](Pool#closed-broken-inline-and-forked), `Closed` or `Broken`, without items too, and the
-    /// iterator is not read; inline, one item is. If it ends meanwhile: `close` changes nothing, what the iterator still gives
-    /// included; `terminate` makes it `Terminated`, unless its outcome is decided.
+    /// iterator is not read. If it ends meanwhile: `close` changes nothing, what the iterator still gives included;
+    /// `terminate` makes it `Terminated`, unless its outcome is decided.
     ///
     /// # Panics
     /// When the iterator panics: items before it may have run, the pool stays usable.
@@ -343,8 +343,7 @@ impl Pool {
     ///   end holds that up for ever: [`Pool::terminate`] may follow.
     ///
     /// Calling it again, after [`Pool::terminate`], on a broken pool or in a copy made by `fork` changes nothing there.
-    /// Callbacks and wakers may call it. An inline pool runs its exit hook in the first `close`; a map or a retry that another
-    /// thread is at ends with `Closed` at its next item or attempt.
+    /// Callbacks and wakers may call it. An inline pool runs its exit hook in the first `close`, whatever other threads are at.
     ///
     /// ```
     /// # procession_worker::init();
@@ -380,7 +379,7 @@ impl Pool {
     ///
     /// After [`Pool::close`] it ends what that would have finished. Calling it again, on a broken pool or in a copy made by
     /// `fork` changes nothing there. Callbacks and wakers may call it. In an inline pool, an item that another thread runs is
-    /// not ended; nothing is begun after it.
+    /// not ended; what that thread would begin after it, a retry too, is `Terminated`.
     ///
     /// ```
     /// # procession_worker::init();

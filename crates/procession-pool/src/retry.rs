@@ -14,10 +14,9 @@ use crate::cell::Raw;
 use crate::core::{After, Asks, Retry};
 use crate::driver::Shared;
 use crate::driver::again::Again;
-use crate::here;
 use crate::here::account::Ended;
+use crate::here::{self, TakenOn};
 use crate::options::nanos;
-use crate::phase::Phase;
 
 /// What a user says about a failure.
 #[derive(Clone)]
@@ -105,8 +104,7 @@ impl<F: Copy> Call<'_, F> {
     /// [`queue_deadline`](Call::queue_deadline) for the first: what has begun in time is tried again however late it is.
     ///
     /// However often a task kills its worker, that is its own affair: such deaths never break the pool. In an inline pool
-    /// the caller tries again, before the verb returns; one that was closed or terminated meanwhile begins no other attempt,
-    /// and the outcome is `Closed`. 0 is none, whatever the pool says.
+    /// the caller tries again, before the verb returns. 0 is none, whatever the pool says.
     ///
     /// ```
     /// # procession_worker::init();
@@ -301,32 +299,25 @@ impl Retries {
 /// Runs a call in this thread, and again when that is asked for.
 pub(crate) fn run_here(
     retries: Option<&Retries>,
-    phase: &Phase,
+    taken: &TakenOn<'_>,
     task: TaskRef,
     item: &[u8],
     limits: &Limits,
 ) -> Result<Raw, TaskError> {
-    let account = phase.own.as_ref().map(|own| &own.account);
-    let mut running = account
-        .filter(|_| phase.is_open())
-        .map(|account| account.begin());
+    let mut running = taken.begin(task.name())?;
     let mut attempts = 1;
     loop {
-        let outcome = here::run_here(phase, task, item, limits);
+        let outcome = here::run_here(taken, task, item, limits);
         let more = retries.filter(|retries| retries.ask_for_more(task, &outcome, attempts));
         let Some(retries) = more else {
-            if let Some(running) = running {
-                running.end(match outcome {
-                    Ok(_) => Ended::WithValue,
-                    Err(_) => Ended::WithError,
-                });
-            }
+            running.end(match outcome {
+                Ok(_) => Ended::WithValue,
+                Err(_) => Ended::WithError,
+            });
             return outcome.map_err(|e| e.with_attempts(attempts));
         };
         attempts += 1;
-        if let Some(running) = &mut running {
-            running.again();
-        }
+        running.again();
         pause(retries.delay);
     }
 }

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind, TaskId};
 use serde::de::DeserializeOwned;
@@ -12,7 +11,6 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::core::JobId;
 use crate::driver::{NotTaken, Shared, Submission};
-use crate::phase::Phase;
 use crate::pool::Pool;
 use crate::result::{AsyncResult, Source, after};
 use crate::then::CallThen;
@@ -245,10 +243,5 @@ impl Admission {
             *self = Admission::Refused(error.clone());
         }
         Source::ready(Err(error), name)
-    }
-
-    pub(crate) fn refused_inline(&mut self, phase: &Phase, task: TaskRef) -> Option<Source> {
-        let name = task.name();
-        (!phase.is_open()).then(|| self.refused(phase.refusal(name), name))
     }
 }

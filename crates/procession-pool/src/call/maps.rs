@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::cell::{Cell, Raw};
 use crate::core::{Chunk, JobId, JobSpec, NEVER};
 use crate::driver::{More, Shared, Submission, TaskSpan, parts::Payload, parts::Segment};
+use crate::here::TakenOn;
 use crate::map::{Collector, Encoder, Filled, Read};
 use crate::options::{invalid_option, start_by};
 use crate::portion::ItemReader;
@@ -142,6 +143,7 @@ impl<F: Copy> Call<'_, F> {
         let stop_on_failure = failing == Failing::Stops;
         let terms = self.terms(task.name())?;
         let Some(shared) = &self.pool.shared else {
+            let taken = self.pool.phase.take_on(task.name())?;
             let mut map = Map {
                 source: Source {
                     cell: cell.into(),
@@ -154,7 +156,7 @@ impl<F: Copy> Call<'_, F> {
                 encoder: encoder.in_portions_of(1),
                 cut_short: None,
             };
-            self.run_map_inline(&mut map, task, &mut items, failing, seen);
+            self.run_map_inline(&taken, &mut map, task, &mut items, failing, seen);
             return Ok(map);
         };
         // A copy made by fork must not touch the lock; it is refused below.
@@ -226,6 +228,7 @@ impl<F: Copy> Call<'_, F> {
     /// Runs each item as it is read; `seen` after each.
     fn run_map_inline<Args, I, U>(
         &self,
+        taken: &TakenOn<'_>,
         map: &mut Map,
         task: TaskRef,
         items: &mut I,
@@ -246,7 +249,7 @@ impl<F: Copy> Call<'_, F> {
             let (segment, count) = map.encoder.take();
             let mut failed = filled == Filled::Refused;
             if count == 1 {
-                let source = self.run_inline(task, &segment.bytes, &segment.mentions);
+                let source = self.run_inline(taken, task, &segment.bytes, &segment.mentions);
                 match source.cell.take() {
                     Some(Ok(raw)) => cell.add_value(done, raw.bytes()),
                     Some(Err(e)) => {

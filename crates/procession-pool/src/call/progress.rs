@@ -29,8 +29,7 @@ impl<'p, F: Copy> Call<'p, F> {
     /// * The last time, just before the verb returns, [`done`](Progress::done) and [`failed`](Progress::failed) together are
     ///   [`total`](Progress::total), which is the number of items read: also when the map fails, stops early or has no
     ///   items. Of a handle it comes after its outcome, and before [`Pool::join`](crate::Pool::join) returns. A map that is
-    ///   refused as a whole, by a closed pool or for an option without meaning, tells nothing; but a closed inline pool reads
-    ///   one item before it refuses, and tells that.
+    ///   refused as a whole, by a closed pool or for an option without meaning, tells nothing.
     /// * When it panics, the map ends as when its input panics: what was handed in runs, the pool serves on. On the
     ///   callbacks' thread that is the panic of a callback: it is counted, and this function is not called again.
     /// * A map without it pays nothing.

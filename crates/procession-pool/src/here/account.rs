@@ -22,6 +22,8 @@ struct Counts {
     failed: u64,
     retries: u64,
     runs: Histogram,
+    /// Calls and maps that were taken on and are not finished.
+    taken: u64,
     /// The pool takes nothing more.
     over: bool,
 }
@@ -47,22 +49,27 @@ impl Account {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An item begins.
-    pub(crate) fn begin(&self) -> Running<'_> {
-        let account = (!procession_worker::is_forked_copy()).then_some(self);
-        if account.is_some() {
-            self.lock().running += 1;
-            self.changed.notify_all();
-        }
-        Running {
-            account,
-            begun: Instant::now(),
-            ended: Ended::WithError,
-            retries: 0,
+    /// A call or a map is taken on, if the pool is `open` then: whoever closes it next finds this one counted.
+    pub(super) fn enter(&self, open: impl FnOnce() -> bool) -> bool {
+        let mut counts = self.lock();
+        let entered = !counts.over && open();
+        counts.taken += u64::from(entered);
+        entered
+    }
+
+    /// What was taken on is finished.
+    pub(super) fn leave(&self) {
+        if !procession_worker::is_forked_copy() {
+            let mut counts = self.lock();
+            counts.taken -= 1;
+            if counts.is_over() {
+                drop(counts);
+                self.changed.notify_all();
+            }
         }
     }
 
-    /// The pool takes nothing more: once nothing runs, that is the end.
+    /// The pool takes nothing more: once everything is finished, that is the end.
     pub(crate) fn close(&self) {
         if !procession_worker::is_forked_copy() {
             self.lock().over = true;
@@ -115,11 +122,26 @@ impl Counts {
     }
 
     fn is_over(&self) -> bool {
-        self.over && self.running == 0
+        self.over && self.taken == 0
     }
 }
 
-impl Running<'_> {
+impl<'a> Running<'a> {
+    /// An item begins.
+    pub(super) fn of(account: Option<&'a Account>) -> Running<'a> {
+        let account = account.filter(|_| !procession_worker::is_forked_copy());
+        if let Some(account) = account {
+            account.lock().running += 1;
+            account.changed.notify_all();
+        }
+        Running {
+            account,
+            begun: Instant::now(),
+            ended: Ended::WithError,
+            retries: 0,
+        }
+    }
+
     /// It is tried again.
     pub(crate) fn again(&mut self) {
         self.retries += 1;

@@ -84,8 +84,10 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                 let segment = portion.take_segment(0, Portion::new());
                 let limits = self.source.limits();
                 let retries = self.retries.as_ref();
-                let run = || run_here(retries, phase, *task, &segment.bytes, &limits);
-                let ran = with_mentions(&segment.mentions, run);
+                let ran = phase.take_on(self.source.name).and_then(|taken| {
+                    let run = || run_here(retries, &taken, *task, &segment.bytes, &limits);
+                    with_mentions(&segment.mentions, run)
+                });
                 if let Some(each) = &self.each {
                     Arc::clone(each).ended(first as u32, ran.clone());
                 }
