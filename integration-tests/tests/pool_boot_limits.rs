@@ -269,12 +269,13 @@ fn limits_without_meaning_are_errors_of_build() {
 /// PO37: limits are those of a process of its own, which an inline pool has not.
 #[test]
 fn an_inline_pool_ignores_limits() {
+    let usable = procession_worker::handle::usable_cpus().unwrap();
     let pool = Pool::builder()
         .workers(0)
         .memory_limit(1)
         .cpu_limit(Duration::from_secs(1))
         .nice(19)
-        .cpu_affinity([[usize::MAX]])
+        .cpu_affinity([usable.into_iter().map(|cpu| cpu as usize)])
         .inner_threads(7)
         .start_timeout(Duration::from_nanos(1))
         .build()

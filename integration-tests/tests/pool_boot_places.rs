@@ -92,18 +92,21 @@ fn workers_run_on_the_processors_of_their_lists_round_robin() {
 fn a_processor_out_of_range_is_an_error_of_build() {
     scene(|| {
         let refused = |builder: PoolBuilder| builder.build().unwrap_err().to_string();
-        let two = || Pool::builder().workers(2);
         let known = usable()[0];
-        let text = refused(two().cpu_affinity([vec![known], vec![known, 5000]]));
-        assert!(
-            text.contains("list 1 of cpu_affinity names CPU 5000"),
-            "{text}"
-        );
-        let text = refused(two().cpu_affinity([vec![known], vec![]]));
-        assert!(text.contains("list 1 of cpu_affinity is empty"), "{text}");
-        let text = refused(two().cpu_affinity(Vec::<Vec<usize>>::new()));
-        assert!(text.contains("at least one list"), "{text}");
-        refused(two().cpu_affinity([[usize::MAX]]));
+        // An inline pool has no use for them, but a wrong one is wrong.
+        for workers in [2, 0] {
+            let pool = || Pool::builder().workers(workers);
+            let text = refused(pool().cpu_affinity([vec![known], vec![known, 5000]]));
+            assert!(
+                text.contains("list 1 of cpu_affinity names CPU 5000"),
+                "{text}"
+            );
+            let text = refused(pool().cpu_affinity([vec![known], vec![]]));
+            assert!(text.contains("list 1 of cpu_affinity is empty"), "{text}");
+            let text = refused(pool().cpu_affinity(Vec::<Vec<usize>>::new()));
+            assert!(text.contains("at least one list"), "{text}");
+            refused(pool().cpu_affinity([[usize::MAX]]));
+        }
     });
 }
 

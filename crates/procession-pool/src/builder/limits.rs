@@ -116,8 +116,8 @@ impl PoolBuilder {
     /// from the first list again when there are more workers than lists.
     ///
     /// Processors are numbered as in `/proc/cpuinfo` and `taskset`. A replacement runs where its predecessor did. No list, an
-    /// empty list, and a processor that this program may not use are errors of [`PoolBuilder::build`]. An inline pool ignores
-    /// it.
+    /// empty list, and a processor that this program may not use are errors of [`PoolBuilder::build`], of an inline pool too,
+    /// which ignores it else.
     ///
     /// ```
     /// # procession_worker::init();
@@ -179,6 +179,8 @@ impl LimitOptions {
             format!("nice must be within -20 and 19, not {}", self.nice)
         } else if self.inner == InnerThreads::Fixed(0) {
             "inner_threads must be at least 1".to_owned()
+        } else if let Some(lists) = &self.cpus {
+            return checked(lists).map(drop);
         } else {
             return Ok(());
         };
