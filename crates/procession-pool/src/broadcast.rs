@@ -19,7 +19,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 pub(crate) use self::session::{Encoding, Mentions, with_mentions};
 pub(crate) use self::share::Share;
 use crate::pool::Pool;
-use crate::portion::guarded;
 
 impl Pool {
     /// Encodes a value once and returns a handle that any call of this pool takes as an argument, in place of the value.
@@ -73,7 +72,7 @@ impl Pool {
         };
         let mut encoding = Vec::new();
         let encode = || codec::encode(&value, &mut encoding, &limits);
-        session::outside(|| guarded(encode))
+        session::outside(|| codec::guarded(encode))
             .map_err(|e| Error::message(format!("cannot broadcast a {}: {e}", type_name::<T>())))?;
         // Encoding is user code: it may have closed the pool, or made this a copy.
         self.may_broadcast()?;

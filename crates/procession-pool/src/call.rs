@@ -1,11 +1,11 @@
 //! One call with its options, and the verbs behind it; the pool's own verbs come through here too.
 
 use std::cell::Cell as StdCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use procession_task::bytes::Pieces;
+use procession_task::codec;
 use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind};
@@ -19,7 +19,7 @@ use crate::driver::{Shared, Submission, TaskSpan, parts::KEEP_SPARE, payload_of,
 use crate::here::TakenOn;
 use crate::options::start_by;
 use crate::pool::Pool;
-use crate::portion::{encode_error, panicked};
+use crate::portion::encode_error;
 use crate::result::{AsyncResult, Source};
 use crate::retry::{RetryOptions, run_here};
 use crate::submit::Admission;
@@ -154,8 +154,7 @@ impl<'p, F: Copy> Call<'p, F> {
             Some(_) => encoding.push_apart(args, &mut item, &mut mentions, &mut pieces),
             None => encoding.push(args, &mut item, &mut mentions),
         };
-        let encoded = catch_unwind(AssertUnwindSafe(encode));
-        let encoded = encoded.unwrap_or_else(|payload| Err(panicked(payload)));
+        let encoded = codec::guarded(encode);
         let described = self.describe.of_call(args);
         let mut source = match encoded {
             Err(e) => Source::ready(Err(encode_error(task.name(), &e)), task.name()),

@@ -2,7 +2,6 @@
 //!
 //! Reading and encoding are user code, which may block or panic: neither may run while a lock is held.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
@@ -12,7 +11,6 @@ use procession_task::task::Arguments;
 use procession_worker::{TaskError, TaskErrorKind};
 
 use crate::broadcast::{Encoding, Mentions};
-use crate::callbacks::drop_quietly;
 use crate::describe::Described;
 use crate::driver::parts::{Segment, Spent};
 
@@ -146,7 +144,7 @@ impl ItemReader {
                 }
                 // The item has its place for the length, and no more.
                 portion.bytes.truncate(whole);
-                panicked(payload)
+                CodecError::panicked(payload)
             }
         };
         self.read += 1;
@@ -181,24 +179,6 @@ impl ItemReader {
         }
         Ok(Stopped::Full)
     }
-}
-
-/// Encodes what is not in a hurry: a `Serialize` that panics has an error too.
-pub(crate) fn guarded(encode: impl FnOnce() -> Result<(), CodecError>) -> Result<(), CodecError> {
-    catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(|payload| Err(panicked(payload)))
-}
-
-/// The error of arguments whose `Serialize` panicked.
-#[cold]
-pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> CodecError {
-    let message = payload.downcast_ref::<String>().map(String::as_str);
-    let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
-    let text = match message {
-        Some(message) => format!("its `Serialize` panicked: {message}"),
-        None => "its `Serialize` panicked".to_string(),
-    };
-    drop_quietly(payload);
-    serde::ser::Error::custom(text)
 }
 
 /// The error of arguments that cannot be encoded.

@@ -10,6 +10,8 @@ mod ser;
 
 pub use error::{CodecError, CodecErrorKind};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use error::from_postcard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -112,6 +114,34 @@ fn encode_to<T: Serialize + ?Sized>(
     }
     output.keep();
     Ok(())
+}
+
+/// Runs an encoding, of which a `Serialize` that panics is an error too, with the panic's message.
+///
+/// # Errors
+/// What `encode` returns, and `Invalid` when it panics. What it was writing to is then as a `Serialize` that panics leaves it:
+/// for [`encode`] that is as it was.
+///
+/// ```
+/// use procession_task::codec::{encode, guarded};
+/// use procession_task::{CodecErrorKind, Limits};
+///
+/// struct Shy;
+/// impl serde::Serialize for Shy {
+///     fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+///         panic!("not today")
+///     }
+/// }
+/// let mut out = vec![9];
+/// let e = guarded(|| encode(&(1u8, Shy), &mut out, &Limits::default())).unwrap_err();
+/// assert_eq!(e.kind(), CodecErrorKind::Invalid);
+/// assert_eq!(e.to_string(), "its `Serialize` panicked: not today");
+/// assert_eq!(out, [9]);
+/// ```
+#[inline]
+pub fn guarded(encode: impl FnOnce() -> Result<(), CodecError>) -> Result<(), CodecError> {
+    catch_unwind(AssertUnwindSafe(encode))
+        .unwrap_or_else(|payload| Err(CodecError::panicked(payload)))
 }
 
 /// Decodes one value that takes up all of `bytes`.

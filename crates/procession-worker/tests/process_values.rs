@@ -150,6 +150,13 @@ fn arguments_that_cannot_travel_are_errors() {
             Err(serde::ser::Error::custom("no such thing"))
         }
     }
+    #[derive(Deserialize)]
+    struct Panics;
+    impl Serialize for Panics {
+        fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            panic!("not today")
+        }
+    }
     struct OneWay;
     impl Serialize for OneWay {
         fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -168,6 +175,13 @@ fn arguments_that_cannot_travel_are_errors() {
             TaskErrorKind::EncodeArgs,
             "{error}"
         );
+        let error = Process::spawn(|_: Panics| (), (Panics,)).unwrap_err();
+        assert_eq!(
+            error.task_error().unwrap().kind(),
+            TaskErrorKind::EncodeArgs,
+            "{error}"
+        );
+        assert!(error.to_string().contains("panicked: not today"), "{error}");
         let error = Process::spawn(|_: OneWay| (), (OneWay,))
             .unwrap()
             .into_result()

@@ -9,8 +9,6 @@ use procession_task::task::{Arguments, Task};
 use procession_worker::handle::EncodedCall;
 use procession_worker::{Error, TaskError};
 
-use crate::portion::guarded;
-
 /// A function and its encoded arguments.
 #[derive(Clone, Debug)]
 pub(super) struct Encoded {
@@ -29,7 +27,7 @@ impl Encoded {
         let task = TaskRef::of::<F, Args>(task)
             .map_err(|e| Error::message(format!("cannot use the {what} {}: {e}", e.name())))?;
         let mut bytes = Vec::new();
-        guarded(|| codec::encode(args, &mut bytes, &Limits::default())).map_err(|e| {
+        codec::guarded(|| codec::encode(args, &mut bytes, &Limits::default())).map_err(|e| {
             let name = task.name();
             Error::message(format!(
                 "cannot encode the arguments of the {what} {name}: {e}"

@@ -1,8 +1,10 @@
 //! Why a value could not be encoded or decoded; it must not carry more than a bounded text.
 
+use std::any::Any;
 use std::fmt;
 
 use crate::failure::text;
+use crate::state::drop_quietly;
 
 /// Why a value could not be encoded or decoded: a kind to match on, and a text that says what happened.
 ///
@@ -49,6 +51,26 @@ impl CodecError {
     #[must_use]
     pub fn kind(&self) -> CodecErrorKind {
         self.0.kind
+    }
+
+    /// The error of a value whose `Serialize` panicked with this.
+    ///
+    /// ```
+    /// let e = procession_task::CodecError::panicked(Box::new("not today"));
+    /// assert_eq!(e.to_string(), "its `Serialize` panicked: not today");
+    /// ```
+    #[cold]
+    #[must_use]
+    pub fn panicked(payload: Box<dyn Any + Send>) -> CodecError {
+        let message = payload.downcast_ref::<String>().map(String::as_str);
+        let error = match message.or_else(|| payload.downcast_ref::<&str>().copied()) {
+            Some(message) => {
+                CodecError::invalid(format_args!("its `Serialize` panicked: {message}"))
+            }
+            None => CodecError::invalid("its `Serialize` panicked"),
+        };
+        drop_quietly(payload);
+        error
     }
 
     #[cold]

@@ -213,7 +213,7 @@ where
     let task = TaskRef::of::<F, Args>(task)
         .map_err(|foreign| Error::message(format!("cannot start a process: {foreign}")))?;
     let mut bytes = Vec::new();
-    codec::encode(&args, &mut bytes, &Limits::default()).map_err(|error| {
+    codec::guarded(|| codec::encode(&args, &mut bytes, &Limits::default())).map_err(|error| {
         let kind = match error.kind() {
             CodecErrorKind::TooLarge { .. } => TaskErrorKind::TooLarge,
             _ => TaskErrorKind::EncodeArgs,
