@@ -1,17 +1,28 @@
-//! What comes late: results after `close`, submissions from callbacks of a closing pool, crashes long after the last call.
+//! What comes late: results after `close`, submissions from callbacks of a closing pool and from at-exit hooks, crashes long
+//! after the last call.
 
+#[path = "support/run.rs"]
+mod run;
+
+use std::cell::RefCell;
+use std::process::Command;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use procession::{Pool, TaskError, TaskErrorKind};
+use procession::{Bytes, Pool, TaskError, TaskErrorKind};
+use procession_integration_tests::audit::watchdog;
 use procession_integration_tests::pool_scene::{
     LONG, assert_usable, error_of, finish, own_pid, scene, until, warm,
 };
+use run::run;
 use rustix::process::{Pid, Signal, kill_process};
 
 procession::init_before_main!();
+
+/// How long the end of a pool may take, whatever it was at; a tenth of it is usual.
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// SH10: nobody joins, and what was accepted arrives all the same.
 #[test]
@@ -53,7 +64,61 @@ fn a_callback_of_a_closing_pool_cannot_submit() {
     });
 }
 
-/// SH16: what was there stands, the rest is resolved, nothing is left.
+/// SH13: in a hook that runs when `main` has returned, an open pool serves, and a closed one refuses.
+#[test]
+fn an_at_exit_hook_is_served_or_refused_and_never_kept() {
+    let _watchdog = watchdog(120);
+    for ending in ["returns", "exits"] {
+        let output = run(Command::new(env!("CARGO_BIN_EXE_pool_c_host"))
+            .arg("at-exit")
+            .env("ENDING", ending));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with("done\nthe hook has run\n"), "{text}");
+    }
+}
+
+/// What a thread still wants to know when it ends.
+struct Last(Arc<Pool>, Sender<Result<usize, TaskError>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let long = Bytes::from(vec![7; 1 << 20]);
+        let length = self.0.apply(|bytes: Bytes| bytes.len(), (long,));
+        self.1.send(length).unwrap();
+    }
+}
+
+/// SH13, SH22: what a thread keeps for its calls may be destroyed before what submits in a destructor of its own.
+#[test]
+fn a_destructor_of_a_thread_is_served_or_refused() {
+    thread_local! {
+        static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+    }
+    scene(|| {
+        let pool = Arc::new(warm(1));
+        for closed in [false, true] {
+            let (tell, told) = channel();
+            let own = Arc::clone(&pool);
+            let one = thread::spawn(move || {
+                // What is used last is destroyed first: the library's.
+                LAST.set(Some(Last(Arc::clone(&own), tell)));
+                let long = Bytes::from(vec![7; 1 << 20]);
+                let _ = own.apply(|bytes: Bytes| bytes, (long,));
+            });
+            let outcome = told.recv_timeout(LONG).expect("no hang");
+            one.join().unwrap();
+            if closed {
+                error_of(outcome, TaskErrorKind::Closed);
+            } else {
+                assert_eq!(outcome.unwrap(), 1 << 20);
+                pool.close();
+            }
+        }
+        pool.join().unwrap();
+    });
+}
+
+/// SH16: what was there stands, the rest is resolved, nothing is left, and nothing of it takes long.
 #[test]
 fn terminating_many_long_tasks_keeps_the_results_before() {
     scene(|| {
@@ -67,6 +132,7 @@ fn terminating_many_long_tasks_keeps_the_results_before() {
             .map(|_| pool.apply_async(thread::sleep, hour))
             .collect();
         until("five run", || pool.stats().running == 5);
+        let begun = Instant::now();
         pool.terminate();
         for call in long {
             error_of(call.get(), TaskErrorKind::Terminated);
@@ -75,6 +141,7 @@ fn terminating_many_long_tasks_keeps_the_results_before() {
             assert_eq!(call.get().unwrap(), x);
         }
         assert!(pool.join_timeout(LONG).unwrap());
+        assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
         assert!(pool.worker_pids().is_empty());
     });
 }

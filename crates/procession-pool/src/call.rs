@@ -58,6 +58,7 @@ pub struct Call<'p, F> {
 }
 
 thread_local! {
+    /// Not there any more when a thread submits from a destructor of its own or, at the end of a program, from an at-exit hook.
     static SCRATCH: StdCell<Vec<u8>> = const { StdCell::new(Vec::new()) };
 }
 
@@ -147,7 +148,7 @@ impl<'p, F: Copy> Call<'p, F> {
             Err(error) => return Source::ready(Err(error), task.name()),
         };
         let encoding = self.pool.encoding();
-        let mut item = SCRATCH.take();
+        let mut item = SCRATCH.try_with(StdCell::take).unwrap_or_default();
         item.clear();
         let (mut mentions, mut pieces) = (None, Pieces::default());
         let encode = || match &self.pool.shared {
@@ -186,7 +187,7 @@ impl<'p, F: Copy> Call<'p, F> {
             },
         };
         if item.capacity() <= KEEP_SPARE {
-            SCRATCH.set(item);
+            let _ = SCRATCH.try_with(|spare| spare.set(item));
         }
         source.described = described;
         source

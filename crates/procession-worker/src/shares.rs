@@ -108,17 +108,20 @@ thread_local! {
 /// When they are the arguments of no call, or the value is not there.
 pub fn find(id: u64) -> Result<Arc<Given>, String> {
     // User code runs meanwhile, which may come back here.
-    let finder = FINDERS.with_borrow(|finders| finders.last().cloned());
+    let finder = FINDERS.try_with(|finders| finders.borrow().last().cloned());
     match finder {
-        Some(find) => find(id),
-        None => Err("a shared value can be received only as an argument of a call".into()),
+        Ok(Some(find)) => find(id),
+        // Nor has a thread that is being torn down a place for one.
+        Ok(None) | Err(_) => {
+            Err("a shared value can be received only as an argument of a call".into())
+        }
     }
 }
 
 /// Runs `call`, whose arguments name what `finder` finds.
 pub fn with<R>(finder: Finder, call: impl FnOnce() -> R) -> R {
     let _pop = Pop;
-    FINDERS.with_borrow_mut(|finders| finders.push(finder));
+    let _ = FINDERS.try_with(|finders| finders.borrow_mut().push(finder));
     call()
 }
 
@@ -127,7 +130,7 @@ struct Pop;
 impl Drop for Pop {
     fn drop(&mut self) {
         // Dropped after the list is let go.
-        let _finder = FINDERS.with_borrow_mut(Vec::pop);
+        let _finder = FINDERS.try_with(|finders| finders.borrow_mut().pop());
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "hosts use C: fork, signal, waitpid")]
 
 use std::io::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ fn main() {
         }
         "stubborn" => stubborn(),
         "masked" => masked(),
+        "at-exit" => at_exit(),
         other => panic!("no scenario {other:?}"),
     }
     say("done");
@@ -325,4 +327,62 @@ fn masked() {
     );
     pool.close();
     pool.join().unwrap();
+}
+
+/// A pool that is there until the very end.
+static LAST: OnceLock<Pool> = OnceLock::new();
+
+/// A pool in a static, with work running and waiting, and a hook that uses it when `main` has returned or `exit` was called.
+fn at_exit() {
+    let pool = LAST.get_or_init(|| Pool::new(2).unwrap());
+    serves(pool);
+    let _running = pool.apply_async(sleeps, ());
+    until_running(pool, 1);
+    // SAFETY: the function is a valid hook, and it does not unwind: a panic in it aborts.
+    unsafe { libc::atexit(use_and_close) };
+    if std::env::var("ENDING").as_deref() == Ok("exits") {
+        say("done");
+        std::process::exit(0);
+    }
+}
+
+/// What a thread keeps for its calls is there when `main` runs, and not any more in the hook.
+fn serves(pool: &Pool) {
+    let (long, inline) = (Bytes::from(vec![7; 1 << 20]), Pool::new(0).unwrap());
+    for pool in [pool, &inline] {
+        assert_eq!(pool.apply(|x: u32| x + 1, (1,)).unwrap(), 2);
+        let back = pool.apply_async(|bytes: Bytes| bytes, (long.clone(),));
+        assert_eq!(back.get().unwrap(), long);
+        assert_eq!(pool.map(|x: u32| x, 0..9).unwrap().len(), 9);
+        assert_eq!(pool.imap(|x: u32| x, 0..9).filter(Result::is_ok).count(), 9);
+        let panics = pool.apply(|| -> () { panic!("in the task") }, ());
+        assert_eq!(panics.unwrap_err().kind(), TaskErrorKind::Panicked);
+        let shared = pool.broadcast(3u32).unwrap();
+        // Such a value needs a place in the thread that sends it: served before the hook, and refused in it.
+        let value = pool.apply(|shared: procession::Shared<u32>| *shared, (shared,));
+        match (value, ENDS.load(Ordering::SeqCst)) {
+            (Ok(value), false) => assert_eq!(value, 3),
+            (Err(error), true) => assert_eq!(error.kind(), TaskErrorKind::EncodeArgs, "{error}"),
+            (outcome, ends) => panic!("at the end: {ends}, {outcome:?}"),
+        }
+    }
+}
+
+static ENDS: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn use_and_close() {
+    let limit = Duration::from_secs(60);
+    let pool = LAST.get().unwrap();
+    ENDS.store(true, Ordering::SeqCst);
+    serves(pool);
+    pool.close();
+    let closed = Some(TaskErrorKind::Closed);
+    let refused = pool.apply_async(|x: u32| x + 1, (1,)).get_timeout(limit);
+    assert_eq!(refused.expect("at once").err().map(|e| e.kind()), closed);
+    assert_eq!(pool.map(|x: u32| x, 0..9).err().map(|e| e.kind()), closed);
+    let mut lazy = pool.imap(|x: u32| x, 0..9);
+    assert!(lazy.all(|one| one.is_err_and(|e| Some(e.kind()) == closed)));
+    pool.terminate();
+    assert!(pool.join_timeout(limit).unwrap());
+    say("the hook has run");
 }

@@ -73,7 +73,11 @@ impl Drop for Session {
 /// Takes what the innermost session noted.
 #[cold]
 fn take_newest(count: usize) -> Vec<Arc<Share>> {
-    NOTED.with_borrow_mut(|noted| noted.split_off(noted.len().saturating_sub(count)))
+    let newest = NOTED.try_with(|noted| {
+        let noted = &mut *noted.borrow_mut();
+        noted.split_off(noted.len().saturating_sub(count))
+    });
+    newest.unwrap_or_default()
 }
 
 /// Moves what the innermost session noted.
@@ -106,7 +110,8 @@ pub(super) fn mention(share: &Arc<Share>) -> Result<(), &'static str> {
             "a shared value can be sent only by the pool that made it, and this is another",
         );
     }
-    NOTED.with_borrow_mut(|noted| {
+    let noted = NOTED.try_with(|noted| {
+        let noted = &mut *noted.borrow_mut();
         let own = noted.len().saturating_sub(open.mentioned);
         let mut own = noted.iter().skip(own);
         if !own.any(|other| Arc::ptr_eq(other, share)) {
@@ -117,7 +122,7 @@ pub(super) fn mention(share: &Arc<Share>) -> Result<(), &'static str> {
             });
         }
     });
-    Ok(())
+    noted.map_err(|_| "a shared value cannot be sent by a thread that is being torn down")
 }
 
 /// Encodes what is no argument of a call: a shared value in it is an error.

@@ -11,7 +11,9 @@ thread_local! {
 
 /// Serializes the bytes of `part`; our own encoder may take the part instead.
 pub(super) fn offering<R>(part: &Part, serialize: impl FnOnce(&[u8]) -> R) -> R {
-    let _taken_back = TakenBack(OFFERED.replace(Some(part.clone())));
+    // A thread that is being torn down has no place for an offer, and the bytes are copied.
+    let outer = OFFERED.try_with(|offered| offered.replace(Some(part.clone())));
+    let _taken_back = TakenBack(outer.unwrap_or_default());
     serialize(part.bytes())
 }
 
@@ -19,15 +21,16 @@ struct TakenBack(Option<Part>);
 
 impl Drop for TakenBack {
     fn drop(&mut self) {
-        drop(OFFERED.replace(self.0.take()));
+        let _ = OFFERED.try_with(|offered| offered.replace(self.0.take()));
     }
 }
 
 /// The part that `bytes` is, if it is being offered.
 pub(crate) fn take_offered(bytes: &[u8]) -> Option<Piece> {
-    OFFERED.with_borrow_mut(|offered| {
-        let part = offered.take_if(|part| part.is(bytes))?;
-        Some(Piece { at: 0, part })
+    let taken = OFFERED.try_with(|offered| offered.borrow_mut().take_if(|part| part.is(bytes)));
+    Some(Piece {
+        at: 0,
+        part: taken.ok()??,
     })
 }
 

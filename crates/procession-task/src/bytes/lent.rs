@@ -28,8 +28,9 @@ thread_local! {
 /// # Ok::<(), procession_task::CodecError>(())
 /// ```
 pub fn lend<R>(buffer: &Arc<Vec<u8>>, decode: impl FnOnce() -> R) -> R {
-    let outer = LENT.replace(Some(Arc::clone(buffer)));
-    let _returned = Returned(outer);
+    // A thread that is being torn down has no place for a loan, and the bytes are copied.
+    let outer = LENT.try_with(|lent| lent.replace(Some(Arc::clone(buffer))));
+    let _returned = Returned(outer.unwrap_or_default());
     decode()
 }
 
@@ -38,7 +39,7 @@ struct Returned(Option<Arc<Vec<u8>>>);
 
 impl Drop for Returned {
     fn drop(&mut self) {
-        drop(LENT.replace(self.0.take()));
+        let _ = LENT.try_with(|lent| lent.replace(self.0.take()));
     }
 }
 
@@ -48,5 +49,6 @@ pub(super) fn part_of_lent(bytes: &[u8]) -> Option<Part> {
     if bytes.len() < super::APART_FROM {
         return None;
     }
-    LENT.with_borrow(|lent| Part::of(lent.as_ref()?, bytes))
+    let part = LENT.try_with(|lent| Part::of(lent.borrow().as_ref()?, bytes));
+    part.unwrap_or_default()
 }

@@ -52,12 +52,15 @@ thread_local! {
 }
 
 /// Runs `f` with the current place, if there is one. No code of the user may run in it.
-fn with_place<R>(f: impl FnOnce(Option<&mut Place>) -> R) -> R {
-    HERE.with(|here| {
+///
+/// A thread that is being torn down has none: what it kept is dropped already.
+fn with_place<R>(mut f: impl FnMut(Option<&mut Place>) -> R) -> R {
+    let done = HERE.try_with(|here| {
         let here = &mut *here.borrow_mut();
         let current = here.current;
         f(here.places.iter_mut().find(|place| place.owner == current))
-    })
+    });
+    done.unwrap_or_else(|_| f(None))
 }
 
 /// As long as it lives, the tasks of this thread are those of one pool.
@@ -69,7 +72,7 @@ pub struct Within {
 /// Makes `owner` the pool of this thread's tasks. A state is made when the first of them needs it, or by [`Within::make`].
 #[must_use]
 pub fn within(owner: u64, maker: Option<&Maker>) -> Within {
-    HERE.with(|here| {
+    let before = HERE.try_with(|here| {
         let here = &mut *here.borrow_mut();
         if let Some(maker) = maker
             && !here.places.iter().any(|place| place.owner == owner)
@@ -82,10 +85,11 @@ pub fn within(owner: u64, maker: Option<&Maker>) -> Within {
                 spoiled: None,
             });
         }
-        Within {
-            before: std::mem::replace(&mut here.current, owner),
-        }
-    })
+        std::mem::replace(&mut here.current, owner)
+    });
+    Within {
+        before: before.unwrap_or_default(),
+    }
 }
 
 impl Within {
