@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::{Pool, TaskErrorKind};
+use procession_integration_tests::audit::assert_all_end;
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, assert_usable, error_of, finish, scene, until,
 };
@@ -88,6 +89,39 @@ fn without_grace_no_task_hears_sigterm() {
             );
         }
         finish(pool);
+    });
+}
+
+/// SH16: a pool without grace ends at once what will not end.
+#[test]
+fn many_tasks_that_ignore_sigterm_are_killed_at_once_without_grace() {
+    scene(|| {
+        let notes = Scratch::new();
+        let builder = Pool::builder().workers(5).term_grace(Duration::ZERO);
+        let pool = builder.build().unwrap();
+        let done = pool.map(|x: u32| x, 0..10).unwrap();
+        let kept = pool.apply_async(|x: u32| x, (7,));
+        kept.wait();
+        let place = |n: u32| format!("{}/{n}", notes.text());
+        let each = (0..100).map(|n| {
+            std::fs::create_dir(place(n)).unwrap();
+            pool.apply_async(stubborn, (place(n),))
+        });
+        let long: Vec<_> = each.collect();
+        let ignores = |n: &u32| std::path::Path::new(&format!("{}/runs", place(*n))).exists();
+        until("five ignore it", || (0..100).filter(ignores).count() == 5);
+        let pids = pool.worker_pids();
+        let begun = Instant::now();
+        pool.terminate();
+        for call in long {
+            error_of(call.get(), TaskErrorKind::Terminated);
+        }
+        assert!(pool.join_timeout(LONG).unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_all_end(&pids, Duration::ZERO);
+        assert_eq!((0..100).filter(ignores).count(), 5, "no other one began");
+        assert_eq!((kept.get().unwrap(), done.len()), (7, 10));
+        drop(pool);
     });
 }
 

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use procession::{Bytes, Pool, TaskErrorKind};
+use procession::{Bytes, Event, Pool, TaskErrorKind};
 use procession_integration_tests::audit::{Snapshot, alone, assert_all_end, snapshot};
-use procession_os::Child;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 procession::init_before_main!();
@@ -45,12 +44,9 @@ fn close_finishes_everything_and_workers_exit_in_order() {
     let before = settled();
     let pool = Pool::new(3).unwrap();
     all_ready(&pool, 3);
-    let workers: Vec<_> = pool
-        .worker_pids()
-        .into_iter()
-        .map(|pid| Child::adopt(pid).unwrap())
-        .collect();
+    let mut workers = pool.worker_pids();
     assert_eq!(workers.len(), 3);
+    let events = pool.events();
     let handles: Vec<_> = (0..300).map(|i| pool.apply_async(double, (i,))).collect();
     let map = pool.map_async(double, 0..1000);
     pool.close();
@@ -59,11 +55,24 @@ fn close_finishes_everything_and_workers_exit_in_order() {
         assert!(handle.ready());
         assert_eq!(handle.get().unwrap(), 2 * i as u64);
     }
+    assert!(map.ready());
     assert_eq!(map.get().unwrap().iter().sum::<u64>(), 999_000);
-    for worker in workers {
-        let status = worker.wait().unwrap();
-        assert!(status.success() || !status.is_known(), "{status}");
+    let ends = events.filter_map(|event| match event {
+        Event::WorkerDied {
+            death, expected, ..
+        } => Some((death, expected)),
+        Event::WorkerBorn { pid, .. } => panic!("{pid} was started to end the pool"),
+        _ => None,
+    });
+    let mut ended = Vec::new();
+    for (death, expected) in ends {
+        // The pool alone collects here, so no status can be lost.
+        assert!(expected && death.exit_status().success(), "{death}");
+        ended.push(death.pid());
     }
+    workers.sort_unstable();
+    ended.sort_unstable();
+    assert_eq!(ended, workers);
     drop(pool);
     before.assert_nothing_left();
 }
