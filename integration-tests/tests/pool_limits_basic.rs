@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use procession::{Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
-    LONG, assert_usable, error_of, finish, own_pid, scene, warm,
+    LONG, assert_usable, error_of, finish, own_pid, scene, until, warm,
 };
 use rustix::process::Signal;
 
@@ -50,6 +50,57 @@ fn endless_loop_is_ended_at_its_limit_and_the_next_call_runs_in_another_process(
         );
         assert!(took >= LIMIT && took < Duration::from_secs(10), "{took:?}");
         assert!(!before.contains(&pool.apply(own_pid, ()).unwrap()));
+        finish(pool);
+    });
+}
+
+/// CT07: what runs beside it and what waits behind it has its value, and the other worker stays.
+#[test]
+fn calls_beside_one_that_overruns_are_unaffected() {
+    scene(|| {
+        let pool = warm(2);
+        let before = pool.worker_pids();
+        let slow = |ms: u64| (sleep(ms), own_pid());
+        let beside = pool.apply_async(slow, (600,));
+        until("it runs", || pool.stats().running == 1);
+        let overruns = pool.call(spin).timeout(LIMIT).apply_async(());
+        let behind: Vec<_> = (0..20).map(|_| pool.apply_async(slow, (1,))).collect();
+        error_of(
+            overruns.get_timeout(LONG).expect("an outcome"),
+            TaskErrorKind::TimedOut,
+        );
+        let (ms, other) = beside.get_timeout(LONG).expect("an outcome").unwrap();
+        assert!(ms == 600 && before.contains(&other));
+        for call in behind {
+            let (ms, pid) = call.get_timeout(LONG).expect("an outcome").unwrap();
+            assert!(ms == 1 && (pid == other || !before.contains(&pid)));
+        }
+        until("it was replaced", || {
+            let after = pool.worker_pids();
+            after.len() == 2 && after.iter().filter(|pid| before.contains(pid)).count() == 1
+        });
+        let stats = pool.stats();
+        assert_eq!((stats.failed, stats.restarts), (1, 1), "{stats:?}");
+        finish(pool);
+    });
+}
+
+/// CT07: a machine that is busy may be late now and then, the pool may not.
+#[test]
+fn limit_is_kept_to_a_tenth_of_a_second() {
+    scene(|| {
+        let pool = warm(1);
+        let limit = Duration::from_millis(100);
+        let latest = Duration::from_millis(200);
+        let mut took = Vec::new();
+        while took.last().is_none_or(|last| *last > latest) {
+            assert!(took.len() < 20, "{took:?}");
+            let asked = Instant::now();
+            let outcome = pool.call(spin).timeout(limit).apply(());
+            took.push(asked.elapsed());
+            let error = error_of(outcome, TaskErrorKind::TimedOut);
+            assert!(error.ran_for().unwrap() >= limit, "{error}");
+        }
         finish(pool);
     });
 }

@@ -53,6 +53,32 @@ fn a_get_returns_no_earlier_than_its_task() {
     });
 }
 
+/// PO12: a machine that is busy may be late now and then, the pool may not.
+#[test]
+fn a_get_and_its_timeout_are_as_long_as_they_say() {
+    scene(|| {
+        let pool = warm(1);
+        let near = Duration::from_millis(50);
+        let (short, task) = (Duration::from_millis(60), Duration::from_millis(200));
+        let mut seen = Vec::new();
+        let in_time = (0..20).any(|_| {
+            let begun = Instant::now();
+            let handle = pool.apply_async(sleep_ms, (200,));
+            let (timed_out, outcome) = match handle.get_timeout(short) {
+                Ok(outcome) => (None, outcome),
+                Err(handle) => (Some(begun.elapsed()), handle.get()),
+            };
+            let got = begun.elapsed();
+            assert_eq!(outcome.unwrap(), 200);
+            assert!(got >= task && timed_out.is_none_or(|early| early >= short));
+            seen.push((timed_out, got));
+            got <= task + near && timed_out.is_some_and(|early| early <= short + near)
+        });
+        assert!(in_time, "{seen:?}");
+        finish(pool);
+    });
+}
+
 /// PO12: a time-out beyond the clock is none.
 #[test]
 fn an_endless_timeout_waits() {
