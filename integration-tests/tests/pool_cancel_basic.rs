@@ -6,10 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use procession::{AsyncResult, Pool, TaskErrorKind};
+use procession::{AsyncResult, Bytes, Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, assert_usable, error_of, finish, own_pid, scene, until, warm,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 procession::init_before_main!();
 
@@ -40,6 +41,11 @@ fn cancelled<R: std::fmt::Debug>(handle: AsyncResult<R>) {
     let outcome = handle.get_timeout(LONG).expect("an outcome");
     let error = error_of(outcome, TaskErrorKind::Cancelled);
     assert_eq!(error.task_id(), Some(id), "{error}");
+}
+
+fn signal(pid: u32, signal: Signal) {
+    // One that has ended meanwhile needs no signal.
+    let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
 }
 
 fn running(pool: &Pool, scratch: &Scratch) -> AsyncResult<()> {
@@ -217,29 +223,74 @@ fn chunk_that_runs_is_left_at_the_next_item() {
     });
 }
 
-/// CT19
+/// CT19: whatever has been done of their transfer, and then the pool ends in either way.
 #[test]
-fn calls_with_large_arguments_are_cancelled() {
+fn calls_with_large_arguments_are_cancelled_and_the_pool_ends() {
+    const LARGE: usize = 100 << 20;
     scene(|| {
-        let (pool, scratch) = (warm(2), Scratch::new());
-        let first = running(&pool, &scratch);
-        let large = || procession::Bytes::from(vec![7; 24 << 20]);
-        let handles: Vec<_> = (0..6)
-            .map(|_| pool.apply_async(|bytes: procession::Bytes| bytes.len(), (large(),)))
-            .collect();
-        let mut late = 0;
-        for handle in handles {
-            if handle.cancel() {
-                cancelled(handle);
-            } else {
-                assert_eq!(handle.get().unwrap(), 24 << 20);
-                late += 1;
+        let large = Bytes::from(vec![7; LARGE]);
+        for terminates in [false, true] {
+            let (pool, scratch) = (warm(2), Scratch::new());
+            let first = running(&pool, &scratch);
+            let handles: Vec<_> = (0..10)
+                .map(|_| pool.apply_async(|bytes: Bytes| bytes.len(), (large.clone(),)))
+                .collect();
+            let mut last = handles.len();
+            for handle in handles {
+                if handle.cancel() {
+                    cancelled(handle);
+                    last -= 1;
+                } else {
+                    assert_eq!(handle.get().unwrap(), LARGE);
+                }
             }
+            // One worker cannot have run all of them before the first was asked for.
+            assert!(last < 10, "none was cancelled");
+            if terminates {
+                pool.terminate();
+                error_of(first.get(), TaskErrorKind::Terminated);
+            } else {
+                assert!(first.cancel());
+                assert_usable(&pool);
+                pool.close();
+            }
+            assert!(pool.join_timeout(LONG).unwrap());
         }
-        assert!(late <= 6);
-        assert!(first.cancel());
-        assert_usable(&pool);
-        finish(pool);
+    });
+}
+
+/// CT19: they are on their way to workers that take nothing, and are never taken.
+#[test]
+fn calls_whose_arguments_do_not_move_are_cancelled_and_the_pool_ends() {
+    scene(|| {
+        let large = Bytes::from(vec![7; 100 << 20]);
+        for terminates in [false, true] {
+            let pool = warm(2);
+            let pids = pool.worker_pids();
+            let handles: Vec<_> = (0..10)
+                .map(|_| pool.apply_async(|bytes: Bytes| bytes.len(), (large.clone(),)))
+                .collect();
+            // The first two are somewhere on their way, the others wait.
+            std::thread::sleep(Duration::from_millis(10));
+            pids.iter().for_each(|pid| signal(*pid, Signal::STOP));
+            let cancels = handles.into_iter().map(|handle| {
+                let in_time = handle.cancel();
+                match in_time {
+                    true => cancelled(handle),
+                    false => assert_eq!(handle.get().unwrap(), large.len()),
+                }
+                in_time
+            });
+            assert!(cancels.filter(|in_time| *in_time).count() > 0);
+            if terminates {
+                pool.terminate();
+            } else {
+                pids.into_iter().for_each(|pid| signal(pid, Signal::CONT));
+                assert_usable(&pool);
+                pool.close();
+            }
+            assert!(pool.join_timeout(LONG).unwrap());
+        }
     });
 }
 
