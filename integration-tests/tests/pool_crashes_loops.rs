@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use procession::{Pool, TaskError, TaskErrorKind};
+use procession::{Event, Events, Pool, TaskError, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, assert_usable, die_by, error_of, finish, own_pid, scene, warm,
 };
@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 procession::init_before_main!();
 
-/// How many workers the long tests kill: `PROCESSION_LONG=1000` for the whole case.
+/// How many workers die among good tasks: `PROCESSION_LONG=1000` for more.
 fn rounds() -> u32 {
     std::env::var("PROCESSION_LONG")
         .ok()
@@ -18,12 +18,37 @@ fn rounds() -> u32 {
         .unwrap_or(100)
 }
 
-/// CR21, FAULTS 26
+/// How many workers the test of the whole case kills.
+const KILLED: u32 = 1_000;
+
+/// The most processes that a pool had at a time, and how many it started.
+fn most_and_born(events: Events, mut living: usize) -> (usize, u64) {
+    let (mut most, mut started) = (living, 0);
+    for event in events {
+        match event {
+            Event::WorkerBorn { .. } => {
+                living += 1;
+                started += 1;
+            }
+            Event::WorkerDied { .. } => living -= 1,
+            Event::Missed { .. } => panic!("{event:?}"),
+            _ => {}
+        }
+        most = most.max(living);
+    }
+    assert_eq!(living, 0);
+    (most, started)
+}
+
+/// CR21, FAULTS 26: one start for each death, and never more processes than the pool has places.
 #[test]
 fn every_task_that_kills_its_worker_fails_alone() {
     scene(|| {
         let pool = warm(2);
-        let handles: Vec<_> = (0..rounds())
+        let events = pool.events();
+        let living = pool.worker_pids().len();
+        let watcher = std::thread::spawn(move || most_and_born(events, living));
+        let handles: Vec<_> = (0..KILLED)
             .map(|i| {
                 pool.apply_async(
                     |i: u32| {
@@ -50,15 +75,15 @@ fn every_task_that_kills_its_worker_fails_alone() {
             assert_eq!(error.task_id(), Some(id));
             ids.push(id);
         }
+        ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), rounds() as usize);
+        assert_eq!(ids.len(), KILLED as usize);
         assert_usable(&pool);
-        assert!(
-            pool.stats().restarts <= u64::from(rounds()) + 2,
-            "{:?}",
-            pool.stats()
-        );
+        let stats = pool.stats();
+        assert_eq!(stats.restarts, u64::from(KILLED), "{stats:?}");
+        assert_eq!(stats.failed, u64::from(KILLED));
         finish(pool);
+        assert_eq!(watcher.join().unwrap(), (2, u64::from(KILLED)));
     });
 }
 

@@ -15,6 +15,10 @@ fn stop(pid: u32) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::STOP).unwrap();
 }
 
+fn go_on(pid: u32) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::CONT).unwrap();
+}
+
 /// CR02, FAULTS 20
 #[test]
 fn the_death_of_an_idle_worker_costs_nothing() {
@@ -252,13 +256,54 @@ fn a_worker_killed_while_it_receives_costs_at_most_that_task() {
     });
 }
 
+/// CR12: both workers stand still somewhere in a frame when one of them dies.
+#[test]
+fn a_crash_beside_a_large_frame_that_does_not_move_blocks_nobody() {
+    scene(|| {
+        let large = |n: u8| Bytes::from(vec![n; 100 << 20]);
+        for pause in [0, 8, 25] {
+            let pool = warm(2);
+            let pids = pool.worker_pids();
+            let calls = [1, 2].map(|n| pool.apply_async(|bytes: Bytes| bytes, (large(n),)));
+            std::thread::sleep(Duration::from_millis(pause));
+            pids.iter().copied().for_each(stop);
+            murder(pids[1]);
+            until("it was replaced", || {
+                pool.worker_pids().get(1).is_some_and(|pid| *pid != pids[1])
+            });
+            // Its replacement serves everybody while the other one is in the middle of its frame.
+            for n in 0..20u64 {
+                let call = pool.apply_async(|n: u64| n + 1, (n,));
+                let outcome = call.get_timeout(LONG).expect("an outcome");
+                assert_eq!(outcome.unwrap(), n + 1);
+            }
+            go_on(pids[0]);
+            let mut died = 0;
+            for (call, n) in calls.into_iter().zip(1..) {
+                match call.get_timeout(LONG).expect("an outcome") {
+                    Ok(back) => assert!(back == large(n)),
+                    Err(error) => {
+                        assert_eq!(error.kind(), TaskErrorKind::WorkerDied, "{error}");
+                        assert_eq!(error.death().unwrap().pid(), pids[1]);
+                        died += 1;
+                    }
+                }
+            }
+            assert!(died <= 1, "one for one death");
+            assert_eq!(pool.worker_pids()[0], pids[0]);
+            assert_usable(&pool);
+            finish(pool);
+        }
+    });
+}
+
 /// CR12
 #[test]
 fn a_crash_while_large_frames_are_under_way_blocks_nobody() {
     scene(|| {
         let pool = warm(2);
         let large: Vec<_> = (0..4u8)
-            .map(|i| pool.apply_async(|b: Bytes| b, (Bytes::from(vec![i; 8 << 20]),)))
+            .map(|i| pool.apply_async(|b: Bytes| b, (Bytes::from(vec![i; 100 << 20]),)))
             .collect();
         let crashing: Vec<_> = (0..4)
             .map(|_| pool.apply_async(|| -> () { std::process::abort() }, ()))
@@ -270,7 +315,7 @@ fn a_crash_while_large_frames_are_under_way_blocks_nobody() {
             let back = handle.get().unwrap();
             assert_eq!(
                 (back.len(), back[0], back[back.len() - 1]),
-                (8 << 20, i as u8, i as u8)
+                (100 << 20, i as u8, i as u8)
             );
         }
         finish(pool);
