@@ -131,8 +131,61 @@ fn variable(name: String) -> Option<String> {
     std::env::var(name).ok()
 }
 
+fn variables() -> Vec<Option<String>> {
+    let names = ["PATH", "ADDED", "HOME", "EMPTY", "UNTOUCHED"];
+    names.map(|name| variable(name.to_owned())).to_vec()
+}
+
 fn threads(pool: &Pool, name: &str) -> Option<String> {
     pool.apply(variable, (name.to_owned(),)).unwrap()
+}
+
+/// WL32: over what the program has, in workers from the start, in their replacements and in those of a larger size.
+#[test]
+fn environment_of_the_pool_is_seen_in_every_worker_there_ever_is() {
+    scene(|| {
+        let own = variables();
+        assert!(own[0].is_some(), "a variable to be replaced");
+        let pool = Pool::builder()
+            .workers(3)
+            .env("PATH", "/nowhere")
+            .env("ADDED", "first")
+            .env("ADDED", "ünïcödé = \n")
+            .env_remove("HOME")
+            .env("EMPTY", "")
+            .build()
+            .unwrap();
+        let expected = vec![
+            Some("/nowhere".to_owned()),
+            Some("ünïcödé = \n".to_owned()),
+            None,
+            Some(String::new()),
+            own[4].clone(),
+        ];
+        let look = |directory: String, me: u32| {
+            meet(&directory, me, 3);
+            variables()
+        };
+        assert_eq!(in_each_of_three(&pool, look), vec![expected.clone(); 6]);
+        pool.resize(5).unwrap();
+        let here = Scratch::new();
+        let of_five = |directory: String, me: u32| {
+            meet(&directory, me, 5);
+            variables()
+        };
+        let args = (0..5).map(|me| (here.text(), me));
+        let all = pool.call(of_five).chunk_size(1).starmap(args).unwrap();
+        assert_eq!(all, vec![expected.clone(); 5]);
+        finish(pool);
+        assert_eq!(variables(), own, "the program's own is as it was");
+        let recycling = Pool::builder().workers(1).max_tasks_per_worker(1);
+        let recycling = recycling.env("ADDED", "again").build().unwrap();
+        for _ in 0..4 {
+            assert_eq!(threads(&recycling, "ADDED").as_deref(), Some("again"));
+        }
+        assert!(recycling.stats().recycled >= 3);
+        finish(recycling);
+    });
 }
 
 /// WL32

@@ -247,6 +247,56 @@ fn tiny_idle_timeout_beside_slow_submissions_loses_no_task() {
     });
 }
 
+/// An argument and a result that takes its time on every way: longer than a worker may be idle.
+#[derive(Debug, PartialEq)]
+struct Slow(u64);
+
+impl serde::Serialize for Slow {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        sleep(1 + self.0 % 4);
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Slow {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Slow, D::Error> {
+        let n = u64::deserialize(deserializer)?;
+        sleep(n % 3);
+        Ok(Slow(n))
+    }
+}
+
+/// WL22, FAULTS 97: workers come and go while arguments are encoded, and each of them arrives.
+#[test]
+fn tiny_idle_timeout_beside_slow_encoding_loses_no_task() {
+    scene(|| {
+        let builder = Pool::builder().workers(2);
+        let pool = builder.idle_timeout(Duration::from_micros(500));
+        let pool = pool.build().unwrap();
+        let next = |slow: Slow| Slow(slow.0 + 1);
+        std::thread::scope(|threads| {
+            for thread in 0..2u64 {
+                let pool = &pool;
+                threads.spawn(move || {
+                    for n in (0..50).map(|n| thread * 1_000 + n) {
+                        let call = pool.apply_async(next, (Slow(n),));
+                        let outcome = call.get_timeout(LONG).expect("an outcome");
+                        assert_eq!(outcome.unwrap(), Slow(n + 1));
+                    }
+                    let together = pool.map_async(next, (0..30).map(Slow));
+                    let together = together.get_timeout(LONG).expect("an outcome");
+                    assert_eq!(together.unwrap(), (1..31).map(Slow).collect::<Vec<_>>());
+                    let lazy = pool.imap(next, (0..30).map(Slow)).map(Result::unwrap);
+                    assert!(lazy.eq((1..31).map(Slow)));
+                });
+            }
+        });
+        let stats = pool.stats();
+        assert_eq!((stats.done, stats.failed, stats.restarts), (220, 0, 0));
+        finish(pool);
+    });
+}
+
 /// CR26
 #[test]
 fn worker_killed_in_a_long_pause_is_no_concern_of_the_next_call() {

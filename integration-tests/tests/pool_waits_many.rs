@@ -1,10 +1,11 @@
 //! Waiting for many handles: one, all, each in order, of several pools, from several threads. Crashes are tested elsewhere.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use procession::{
-    AsyncResult, TaskErrorKind, as_completed, as_completed_timeout, wait_all, wait_any,
+    AsyncResult, Bytes, Pool, TaskErrorKind, as_completed, as_completed_timeout, wait_all, wait_any,
 };
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, error_of, finish, scene, until, warm,
@@ -43,30 +44,77 @@ fn wait_any_returns_with_the_first_and_counts_what_is_done() {
     });
 }
 
-/// FU06: the first error ends a search among outcomes as they come; without one every outcome is seen.
+/// In a task: fails, or returns once the file is there.
+fn file_or_error(file: String) -> u64 {
+    assert!(!file.is_empty(), "no file");
+    wait_for(file)
+}
+
+fn each_of<const N: usize>(pool: &Pool, files: [String; N]) -> Vec<AsyncResult<u64>> {
+    let each = files.map(|file| pool.apply_async(file_or_error, (file,)));
+    each.into_iter().collect()
+}
+
+/// FU06: the first error ends a search among outcomes as they come, whatever succeeded before and does not end after.
 #[test]
 fn the_first_error_is_found_as_outcomes_come() {
     scene(|| {
         let pool = warm(2);
         let scratch = Scratch::new();
-        let check = |file: String| {
-            assert!(!file.is_empty(), "no file");
-            wait_for(file)
-        };
-        let start = |files: [String; 2]| -> Vec<AsyncResult<u64>> {
-            files
-                .map(|file| pool.apply_async(check, (file,)))
-                .into_iter()
-                .collect()
-        };
-        let (index, outcome) = as_completed(start([scratch.at("go"), String::new()]))
-            .find(|(_, outcome)| outcome.is_err())
-            .unwrap();
-        assert_eq!(index, 1);
-        error_of(outcome, TaskErrorKind::Panicked);
+        std::fs::write(scratch.at("there"), "").unwrap();
+        let files = [scratch.at("go"), scratch.at("there"), String::new()];
+        let mut seen = Vec::new();
+        let outcomes = as_completed_timeout(each_of(&pool, files), LONG);
+        for one in outcomes {
+            let (index, outcome) = one.expect("an error in time");
+            seen.push(index);
+            if let Err(error) = outcome {
+                assert_eq!(error.kind(), TaskErrorKind::Panicked, "{error}");
+                break;
+            }
+        }
+        assert_eq!(seen.last(), Some(&2), "the one that waits was never told");
         std::fs::write(scratch.at("go"), "").unwrap();
-        let mut all = as_completed(start([scratch.at("go"), scratch.at("go")]));
-        assert!(all.all(|(_, outcome)| outcome.is_ok()));
+        finish(pool);
+    });
+}
+
+/// FU06: an error that is there before anybody looks is found without waiting.
+#[test]
+fn an_error_from_before_is_found_at_once() {
+    scene(|| {
+        let pool = warm(2);
+        let scratch = Scratch::new();
+        let calls = each_of(&pool, [scratch.at("go"), String::new()]);
+        calls[1].wait();
+        let mut outcomes = as_completed_timeout(calls, Duration::ZERO);
+        let (index, outcome) = outcomes.next().unwrap().expect("it is there");
+        error_of(outcome, TaskErrorKind::Panicked);
+        assert_eq!(index, 1);
+        assert_eq!(outcomes.next().unwrap().unwrap_err().count(), 1);
+        std::fs::write(scratch.at("go"), "").unwrap();
+        finish(pool);
+    });
+}
+
+/// FU06: without an error the search ends with the last outcome, and no earlier.
+#[test]
+fn a_search_for_an_error_that_is_not_there_sees_every_outcome() {
+    scene(|| {
+        let pool = warm(2);
+        let scratch = Scratch::new();
+        let calls = each_of(&pool, [(); 4].map(|()| scratch.at("go")));
+        std::thread::scope(|threads| {
+            let go = || {
+                std::thread::sleep(Duration::from_millis(20));
+                std::fs::write(scratch.at("go"), "").unwrap();
+            };
+            threads.spawn(go);
+            let mut seen = 0;
+            let mut outcomes = as_completed(calls).inspect(|_| seen += 1);
+            assert!(outcomes.all(|(_, outcome)| outcome.is_ok()));
+            assert_eq!(seen, 4);
+        });
         finish(pool);
     });
 }
@@ -158,6 +206,68 @@ fn no_time_yields_what_has_finished_then_says_what_has_not() {
     });
 }
 
+/// A value that is counted in this process from its decoding to its end.
+#[derive(Debug, serde::Serialize)]
+struct Counted(Bytes);
+
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+impl<'de> serde::Deserialize<'de> for Counted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Counted, D::Error> {
+        let bytes = Bytes::deserialize(deserializer)?;
+        COUNTED.fetch_add(1, Ordering::SeqCst);
+        Ok(Counted(bytes))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        COUNTED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Kilobytes of this process that are in memory.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.unwrap().trim().trim_end_matches("kB").trim();
+    number.parse().unwrap()
+}
+
+/// FU10: a yielded outcome is the caller's alone, and so is its memory, while others are still waited for.
+#[test]
+fn as_completed_keeps_nothing_of_what_it_has_yielded() {
+    const LARGE: usize = 16 << 20;
+    scene(|| {
+        let pool = warm(2);
+        let scratch = Scratch::new();
+        let make = |length: usize, file: String| {
+            if length == 0 {
+                wait_for(file);
+            }
+            Counted(Bytes::from(vec![7; length]))
+        };
+        let before = resident();
+        // The last one is there when the others have been seen, so the iterator lives on.
+        let lengths = [LARGE; 20].into_iter().chain([0]);
+        let calls = lengths.map(|length| pool.apply_async(make, (length, scratch.at("go"))));
+        let mut outcomes = as_completed(calls.collect());
+        for seen in 0..20 {
+            let (_, outcome) = outcomes.next().unwrap();
+            assert_eq!(outcome.as_ref().unwrap().0.len(), LARGE);
+            assert_eq!(COUNTED.load(Ordering::SeqCst), 1, "after {seen}");
+            drop(outcome);
+            assert_eq!(COUNTED.load(Ordering::SeqCst), 0, "after {seen}");
+        }
+        let kept = resident().saturating_sub(before) / 1024;
+        assert!(kept < 160, "{kept} of 320 MiB are kept");
+        std::fs::write(scratch.at("go"), "").unwrap();
+        assert_eq!(outcomes.next().unwrap().0, 20);
+        assert!(outcomes.next().is_none());
+        finish(pool);
+    });
+}
+
 /// FU10
 #[test]
 fn as_completed_dropped_early_leaves_the_tasks_alone() {
@@ -208,7 +318,7 @@ fn handles_of_several_pools_are_waited_for_together() {
         let begun = Instant::now();
         assert_eq!(wait_any(&mut never, Some(Duration::from_millis(50))), None);
         assert!(begun.elapsed() >= Duration::from_millis(50));
-        pools.iter().for_each(procession::Pool::terminate);
+        pools.iter().for_each(Pool::terminate);
         let ends = as_completed(never).map(|(_, outcome)| outcome.unwrap_err().kind());
         assert!(
             ends.into_iter()
