@@ -1,5 +1,6 @@
 //! Workers as a pool's owner meets them: how many, how long they stay, and pools within workers.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -82,7 +83,10 @@ fn default_size_is_that_of_the_machine_unless_the_variable_says_otherwise() {
                 .into_result()
                 .unwrap()
         };
-        assert_eq!(size(None), Ok(procession::cpu_count()));
+        let usable = procession_os::hold::usable_cpus().unwrap().len();
+        let without = size(None).unwrap();
+        assert_eq!(without, procession::cpu_count());
+        assert!((1..=usable).contains(&without), "{without} of {usable}");
         assert_eq!(size(Some("3")), Ok(3));
         assert_eq!(size(Some(" 1 ")), Ok(1));
         for wrong in ["many", "-1", "", "1.5"] {
@@ -94,6 +98,62 @@ fn default_size_is_that_of_the_machine_unless_the_variable_says_otherwise() {
             .env_remove("PROCESSION_WORKERS")
             .spawn(default_size_on_one_processor, ());
         assert_eq!(one.unwrap().into_result().unwrap(), Ok(1));
+    });
+}
+
+/// A processor cgroup of its own, gone with this value.
+struct Group(PathBuf);
+
+impl Group {
+    /// One of so many thousandths of a processor; `None` where this user may not make one, or the kernel has no such controller.
+    fn new(thousandths: u32) -> Option<Group> {
+        let one = Path::new("/sys/fs/cgroup/cpu");
+        let mount = match one.is_dir() {
+            true => one,
+            false => Path::new("/sys/fs/cgroup"),
+        };
+        let group = Group(mount.join(format!("procession-quota-{}", std::process::id())));
+        std::fs::create_dir(&group.0).ok()?;
+        let quota = thousandths * 100;
+        let (file, text) = match one.is_dir() {
+            true => ("cpu.cfs_quota_us", quota.to_string()),
+            false => ("cpu.max", format!("{quota} 100000")),
+        };
+        std::fs::write(group.0.join(file), text).ok()?;
+        Some(group)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        until("the group is empty", || {
+            std::fs::remove_dir(&self.0).is_ok() || !self.0.exists()
+        });
+    }
+}
+
+fn default_size_within(procs: PathBuf) -> Result<usize, String> {
+    std::fs::write(procs, own_pid().to_string()).map_err(|e| e.to_string())?;
+    default_size()
+}
+
+/// WL28: rounded up, so that a part of a processor is not left unused, and never more than there are.
+#[test]
+fn default_size_is_no_more_than_the_quota_of_the_cgroup_pays_for() {
+    scene(|| {
+        let usable = procession_os::hold::usable_cpus().unwrap().len();
+        for (thousandths, processors) in [(500, 1), (1_000, 1), (1_500, 2), (1_000_000, 1_000)] {
+            let Some(group) = Group::new(thousandths) else {
+                println!("skipped: this user may not make a processor cgroup");
+                return;
+            };
+            let child = Process::builder().env_remove("PROCESSION_WORKERS");
+            let size = child
+                .spawn(default_size_within, (group.0.join("cgroup.procs"),))
+                .unwrap()
+                .into_result();
+            assert_eq!(size.unwrap(), Ok(usable.min(processors)), "{thousandths}");
+        }
     });
 }
 

@@ -156,6 +156,7 @@ mod abort;
 mod fault;
 mod forked;
 mod memfd;
+mod quota;
 mod sys;
 
 pub use child::{Child, Signal};

@@ -3,15 +3,22 @@
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
-use crate::{Error, Result};
+use crate::hold::usable_cpus;
+use crate::{Error, Result, quota};
 
-/// The processors this process may use, at least 1: affinity mask and cgroup quota included.
+/// The processors this process may use, at least 1: those of its affinity mask, and no more than its cgroup's quota pays for.
+/// A quota of one and a half is two processors: rounded down, a third of it would never be used.
 ///
 /// ```
 /// assert!(procession_os::cpu_count() >= 1);
 /// ```
 pub fn cpu_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    // More processors than a mask here has room for are left to std, which rounds down.
+    let usable = match usable_cpus() {
+        Ok(cpus) => cpus.len(),
+        Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    usable.min(quota::processors().unwrap_or(usize::MAX)).max(1)
 }
 
 /// Succeeds when `needed` more descriptors fit under the soft limit at this moment. Reserves nothing.

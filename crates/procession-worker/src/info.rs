@@ -153,7 +153,8 @@ pub fn depth() -> u32 {
     BOOTED.get().map_or(0, |booted| booted.depth)
 }
 
-/// How many CPUs this process may use: what its affinity mask and its cgroup's quota allow, at least 1.
+/// How many CPUs this process may use: those of its affinity mask, and no more than its cgroup's quota pays for, rounded up;
+/// at least 1.
 ///
 /// ```
 /// assert!(procession_worker::cpu_count() >= 1);
