@@ -1,11 +1,12 @@
 //! Everything a pool has is cancelled at once, and the pool serves on.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use procession::{Pool, TaskErrorKind, worker};
+use procession::{Pool, TaskError, TaskErrorKind, worker};
 use procession_integration_tests::pool_scene::{
-    LONG, assert_usable, error_of, finish, own_pid, scene, until, warm,
+    LONG, Scratch, assert_usable, error_of, finish, own_pid, scene, until, warm,
 };
 
 procession::init_before_main!();
@@ -92,7 +93,57 @@ fn whoever_waits_is_woken() {
     });
 }
 
-/// An open imap yields what was under way as cancelled, and goes on.
+/// In a task: the first returns once there is a note, and no other one for an hour.
+fn first_returns(n: u32, note: String) -> u32 {
+    if n > 0 {
+        thread::sleep(HOUR.0);
+    }
+    until("there is a note", || Path::new(&note).exists());
+    n
+}
+
+/// CT16: what is under way behind the first value of a lazy map, and a map that nobody looks at yet.
+#[test]
+fn what_comes_after_the_first_value_is_cancelled() {
+    scene(|| {
+        let pool = warm(2);
+        let notes = Scratch::new();
+        for name in ["ordered", "unordered"] {
+            let note = notes.at(name);
+            // All of them are handed in before there can be a value.
+            let input = (0..8).map(|n| {
+                if n == 7 {
+                    std::fs::write(&note, "").unwrap();
+                }
+                (n, note.clone())
+            });
+            let task = |(n, note): (u32, String)| first_returns(n, note);
+            let call = pool.call(task).chunk_size(1).buffer_size(10);
+            let mut lazy: Box<dyn Iterator<Item = Result<u32, TaskError>>> = match name {
+                "ordered" => Box::new(call.imap(input)),
+                _ => Box::new(call.imap_unordered(input)),
+            };
+            assert_eq!(lazy.next().unwrap().unwrap(), 0);
+            until("two run", || pool.stats().running == 2);
+            assert!(pool.cancel_all() > 0);
+            let rest = lazy.map(|outcome| error_of(outcome, TaskErrorKind::Cancelled));
+            assert_eq!(rest.count(), 7);
+        }
+        let done = pool.stats().done;
+        let items = (0..8).map(|n| (n, notes.at("ordered")));
+        let map = pool.call(first_returns).chunk_size(1).starmap_async(items);
+        until("the first has returned and two run", || {
+            let stats = pool.stats();
+            stats.done == done + 1 && stats.running == 2
+        });
+        assert!(map.cancel());
+        error_of(map.get(), TaskErrorKind::Cancelled);
+        assert_usable(&pool);
+        finish(pool);
+    });
+}
+
+/// CT16: an open imap yields what was under way as cancelled, and goes on.
 #[test]
 fn an_imap_goes_on_behind_what_was_cancelled() {
     scene(|| {

@@ -294,7 +294,7 @@ fn an_inline_pool_runs_item_by_item() {
     });
 }
 
-/// SH07: every item handed in is resolved at once.
+/// SH04: every item handed in is resolved at once.
 #[test]
 fn terminating_resolves_what_an_imap_waits_for() {
     scene(|| {

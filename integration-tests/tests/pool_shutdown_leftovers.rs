@@ -77,6 +77,32 @@ fn close_finishes_everything_and_workers_exit_in_order() {
     before.assert_nothing_left();
 }
 
+/// SH07: closed behind the last submission: no worker has booted, and every result is there all the same.
+#[test]
+fn fifty_calls_and_an_immediate_end_lose_nothing() {
+    let _alone = alone(120);
+    let before = settled();
+    for on_demand in [false, true] {
+        for workers in [1, 2, 5] {
+            let builder = Pool::builder().workers(workers);
+            let builder = if on_demand {
+                builder.min_workers(0)
+            } else {
+                builder
+            };
+            let pool = builder.build().unwrap();
+            let handles: Vec<_> = (0..50).map(|i| pool.apply_async(double, (i,))).collect();
+            pool.close();
+            pool.join().unwrap();
+            for (i, handle) in handles.into_iter().enumerate() {
+                assert!(handle.ready());
+                assert_eq!(handle.get().unwrap(), 2 * i as u64);
+            }
+        }
+    }
+    before.assert_nothing_left();
+}
+
 /// SH15
 #[test]
 fn a_worker_that_crashes_while_the_pool_closes_fails_its_task_only() {
