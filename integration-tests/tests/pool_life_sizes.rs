@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use procession::{Pool, TaskErrorKind};
+use procession::{Event, Pool, TaskErrorKind};
 use procession_integration_tests::pool_scene::{
     LONG, Scratch, assert_usable, error_of, finish, meet, murder, own_pid, scene, until, warm,
 };
@@ -192,7 +192,7 @@ fn short_call_behind_one_that_blocks_gets_a_worker_of_its_own() {
     });
 }
 
-/// WL21
+/// WL21: as an expected end of each worker, of which nobody is warned.
 #[test]
 fn idle_pool_has_no_process_and_starts_them_again() {
     scene(|| {
@@ -205,6 +205,7 @@ fn idle_pool_has_no_process_and_starts_them_again() {
                 .idle_timeout(Duration::from_millis(30))
                 .build()
                 .unwrap();
+            let events = pool.events();
             for _ in 0..3 {
                 assert!(pool.warm_up(LONG).unwrap());
                 let pids = pool.worker_pids();
@@ -220,6 +221,12 @@ fn idle_pool_has_no_process_and_starts_them_again() {
             let stats = pool.stats();
             assert_eq!((stats.restarts, stats.failed), (0, 0));
             finish(pool);
+            let ends = events.filter_map(|event| match event {
+                Event::WorkerDied { expected, .. } => Some(expected),
+                _ => None,
+            });
+            let ends: Vec<bool> = ends.collect();
+            assert!(ends.len() >= 4 && ends.iter().all(|expected| *expected));
         }
     });
 }
