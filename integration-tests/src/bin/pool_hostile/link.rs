@@ -54,7 +54,8 @@ pub(crate) fn absurd_length(rogue: &mut Rogue) {
     rogue.next_call();
     let length =
         [u32::MAX, u32::MAX - 7, 0x7fff_ffff, (1 << 30) + (1 << 20)][rogue.dice.below(4) as usize];
-    let tag = rogue.dice.roll() << 32;
+    // Without the highest bit, which makes a frame short, whatever else the word says.
+    let tag = rogue.dice.roll() << 32 & !(1 << 63);
     publish(rogue, &[tag | u64::from(length)], 8);
 }
 

@@ -235,10 +235,14 @@ impl Rogue {
         self.reply(0, &bytes);
     }
 
-    /// One reply, as soon as there is room for it.
+    /// One reply, as soon as there is room for it; a little one in one of both forms.
     pub(crate) fn reply(&mut self, tag: u32, bytes: &[u8]) {
         let limit = Instant::now() + Duration::from_secs(5);
-        while !self.replies.write(tag, &[bytes]) && Instant::now() < limit {
+        let short = self.dice.one_in(2);
+        while !(short && self.replies.write_short(tag, bytes))
+            && !self.replies.write(tag, &[bytes])
+            && Instant::now() < limit
+        {
             self.ring();
             std::thread::sleep(Duration::from_micros(50));
         }
