@@ -279,8 +279,8 @@ pub struct SlowTask {
     pub name: &'static str,
     /// The call's or the map's number, as in its handle and its errors.
     pub id: TaskId,
-    /// Which item of a map; 0 for a call. While items take less than 2 µs the clock is read after every sixteenth: a slow one
-    /// among those may stand up to fifteen places before the item named here.
+    /// Which item of a map; 0 for a call. While items take less than 2 µs the clock is read after every 16th to 64th: a slow one
+    /// among those may stand up to 63 places before the item named here.
     pub item: usize,
     /// How long it ran.
     pub ran_for: Duration,

@@ -9,9 +9,9 @@ use crate::link::{self, Layout, SLOWEST_ITEMS, SLOWEST_WORDS};
 
 /// Results are published at least this often while a frame runs, so that progress is visible.
 const PUBLISH_NS: u64 = 50_000;
-/// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`]. More would hide a slow one
-/// among them, and a cancel, for longer than is worth the nanosecond an item.
-const CLOCK_STRIDE: u32 = 16;
+/// Items run between two readings of the clock while items are shorter than [`SHORT_ITEM_NS`]: as many as take that long,
+/// within bounds. More would hide a slow one among them, and a cancel, for longer than is worth the nanosecond an item.
+const CLOCK_STRIDE: std::ops::RangeInclusive<u64> = 16..=64;
 const SHORT_ITEM_NS: u64 = 2_000;
 
 /// The worker's readings of the monotonic clock, so that it is read no oftener than needed.
@@ -94,10 +94,10 @@ impl Clock {
 /// Items between two readings: one while they are long.
 fn stride(per_item: u64) -> u32 {
     if per_item > SHORT_ITEM_NS {
-        1
-    } else {
-        CLOCK_STRIDE
+        return 1;
     }
+    let items = SHORT_ITEM_NS / per_item.max(1);
+    items.clamp(*CLOCK_STRIDE.start(), *CLOCK_STRIDE.end()) as u32
 }
 
 /// The slowest items so far, as they stand on the link.
