@@ -239,10 +239,11 @@ impl Rogue {
     pub(crate) fn reply(&mut self, tag: u32, bytes: &[u8]) {
         let limit = Instant::now() + Duration::from_secs(5);
         let short = self.dice.one_in(2);
-        while !(short && self.replies.write_short(tag, bytes))
-            && !self.replies.write(tag, &[bytes])
-            && Instant::now() < limit
-        {
+        while Instant::now() < limit {
+            let written = short && self.replies.write_short(tag, bytes);
+            if written || self.replies.write(tag, &[bytes]) {
+                break;
+            }
             self.ring();
             std::thread::sleep(Duration::from_micros(50));
         }
