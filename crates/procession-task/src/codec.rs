@@ -103,7 +103,7 @@ pub fn encode_apart<T: Serialize + ?Sized>(
     encode_to(value, output::Output::new(out, Some(pieces), limits))
 }
 
-#[inline]
+#[inline(always)]
 fn encode_to<T: Serialize + ?Sized>(
     value: &T,
     mut output: output::Output<'_>,

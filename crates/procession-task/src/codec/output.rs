@@ -68,15 +68,15 @@ impl<'a> Output<'a> {
 
     /// Writes a byte string that may be left where it is.
     #[cold]
-    pub(super) fn long_bytes(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        if !self.leave_apart(bytes)? {
-            serde::Serializer::serialize_bytes(&mut self.inner, bytes)?;
+    pub(super) fn long_bytes(&mut self, bytes: &[u8]) -> Result<(), CodecError> {
+        if self.leave_apart(bytes)? {
+            return Ok(());
         }
-        Ok(())
+        serde::Serializer::serialize_bytes(&mut self.inner, bytes).map_err(|e| self.error(e))
     }
 
     /// Leaves a byte string where it is, with its length in the output; false when it has to be copied.
-    fn leave_apart(&mut self, bytes: &[u8]) -> postcard::Result<bool> {
+    fn leave_apart(&mut self, bytes: &[u8]) -> Result<bool, CodecError> {
         let Some((pieces, _)) = &mut self.apart else {
             return Ok(false);
         };
@@ -86,7 +86,7 @@ impl<'a> Output<'a> {
         let output = &mut self.inner.output;
         output.varint(bytes.len() as u64)?;
         if bytes.len() > output.end - output.out.len() {
-            return Err(output.refuse(bytes.len()));
+            return Err(output.bounds().refuse(output.out.len(), bytes.len()));
         }
         output.end -= bytes.len();
         output.apart += bytes.len();
@@ -97,18 +97,12 @@ impl<'a> Output<'a> {
     /// A full output is known by its own note; every other refusal is postcard's.
     #[cold]
     pub(super) fn error(&self, error: postcard::Error) -> CodecError {
-        let Bounded {
-            start,
-            end,
-            apart,
-            refused,
-            ..
-        } = self.inner.output;
+        let output = &self.inner.output;
         match error {
             postcard::Error::SerializeBufferFull | postcard::Error::CollectStrError
-                if refused > 0 =>
+                if output.refused > 0 =>
             {
-                CodecError::too_large(refused - start + apart, end - start + apart)
+                output.bounds().refuse(output.refused, 0)
             }
             other => from_postcard(other),
         }
@@ -131,10 +125,10 @@ impl Drop for Output<'_> {
 impl Bounded<'_> {
     /// Writes a varint, seven bits a byte, the lowest first.
     #[inline]
-    pub(super) fn varint(&mut self, value: u64) -> postcard::Result<()> {
+    pub(super) fn varint(&mut self, value: u64) -> Result<(), CodecError> {
         const SHORT: usize = 4;
         if value >= 1 << (7 * SHORT) || self.end - self.out.len() < SHORT {
-            return self.long_varint(value);
+            return long_varint(value, self.out, self.bounds());
         }
         let (bytes, len) = spread(value as u32);
         // A store of known length, of which the end is not kept.
@@ -144,28 +138,57 @@ impl Bounded<'_> {
         Ok(())
     }
 
-    /// As [`varint`](Bounded::varint), for one that is long or may not fit.
-    #[inline(never)]
-    fn long_varint(&mut self, mut value: u64) -> postcard::Result<()> {
-        const LONGEST: usize = 10;
-        let (mut bytes, mut len) = ([0; LONGEST], 0);
-        for byte in &mut bytes {
-            len += 1;
-            *byte = value as u8 & 0x7f;
-            value >>= 7;
-            if value == 0 {
-                break;
-            }
-            *byte |= 0x80;
+    #[inline]
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            start: self.start,
+            end: self.end,
+            apart: self.apart,
         }
-        self.try_extend(bytes.get(..len).unwrap_or_default())
     }
 
-    #[cold]
+    #[inline]
     fn refuse(&mut self, more: usize) -> postcard::Error {
         self.refused = self.out.len().saturating_add(more);
         postcard::Error::SerializeBufferFull
     }
+}
+
+/// What [`Bounded`] keeps to. By value, because of an output that is referred to nothing is held in registers.
+#[derive(Clone, Copy)]
+struct Bounds {
+    start: usize,
+    end: usize,
+    apart: usize,
+}
+
+impl Bounds {
+    #[cold]
+    fn refuse(self, written: usize, more: usize) -> CodecError {
+        let size = written.saturating_add(more) - self.start + self.apart;
+        CodecError::too_large(size, self.end - self.start + self.apart)
+    }
+}
+
+/// As [`varint`](Bounded::varint), for one that is long or may not fit.
+#[inline(never)]
+fn long_varint(mut value: u64, out: &mut Vec<u8>, bounds: Bounds) -> Result<(), CodecError> {
+    const LONGEST: usize = 10;
+    let (mut bytes, mut len) = ([0; LONGEST], 0);
+    for byte in &mut bytes {
+        len += 1;
+        *byte = value as u8 & 0x7f;
+        value >>= 7;
+        if value == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    if len > bounds.end - out.len() {
+        return Err(bounds.refuse(out.len(), len));
+    }
+    out.extend_from_slice(bytes.get(..len).unwrap_or_default());
+    Ok(())
 }
 
 /// The varint of a value of at most 28 bits, and its length: seven bits a byte, and a mark in all but the last.

@@ -76,10 +76,7 @@ macro_rules! integers {
     ($($method:ident($arg:ident: $type:ty) => $unsigned:expr;)*) => {$(
         #[inline(always)]
         fn $method(self, $arg: $type) -> Result<()> {
-            match self.output.inner.output.varint($unsigned) {
-                Ok(()) => Ok(()),
-                Err(e) => Err(self.output.error(e)),
-            }
+            self.output.inner.output.varint($unsigned)
         }
     )*};
 }
@@ -128,12 +125,10 @@ impl ser::Serializer for Serializer<'_, '_> {
 
     #[inline(always)]
     fn serialize_bytes(self, v: &[u8]) -> Result<()> {
-        let written = if v.len() >= APART_FROM {
-            self.output.long_bytes(v)
-        } else {
-            ser::Serializer::serialize_bytes(&mut self.output.inner, v)
-        };
-        match written {
+        if v.len() >= APART_FROM {
+            return self.output.long_bytes(v);
+        }
+        match ser::Serializer::serialize_bytes(&mut self.output.inner, v) {
             Ok(()) => Ok(()),
             Err(e) => Err(self.output.error(e)),
         }
