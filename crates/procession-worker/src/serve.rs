@@ -153,13 +153,14 @@ impl Server {
         task.store(head.task, Ordering::Release);
         match self.descriptor(&head) {
             Ok(descriptor) => {
-                let mut left = head.count;
-                for (item, args) in (head.first..).zip(Items::new(items)) {
-                    left = left.saturating_sub(1);
-                    if self.is_cancelled(head.task) {
+                for (at, args) in (0..head.count).zip(Items::new(items)) {
+                    let left = head.count - 1 - at;
+                    // What is compared and told below changes as often as the clock is read.
+                    let cancelled = self.clock.unread == 0 && self.begin_item(head.task);
+                    if cancelled {
                         self.reply_failure(&Failure::new(Stage::Run, "cancelled"));
                     } else {
-                        self.run_item(descriptor, item, left, args);
+                        self.run_item(descriptor, head.first.wrapping_add(at), left, args);
                         self.clock.item_ran(&self.layout, head.offset);
                     }
                     if left > 0 {
@@ -181,29 +182,30 @@ impl Server {
         self.ring_if_asked(self.calls.position());
     }
 
-    /// Whether the rest of this task is not wanted; looked at as often as the clock.
-    fn is_cancelled(&self, task: u64) -> bool {
-        self.clock.unread == 0 && self.layout.get(link::CANCEL) == task
+    /// Tells when an item begins; true when the rest of this task is not wanted.
+    #[inline]
+    fn begin_item(&self, task: u64) -> bool {
+        self.layout.set(link::STARTED_NS, self.clock.now);
+        self.layout.get(link::CANCEL) == task
     }
 
+    #[inline]
     fn run_item(&mut self, descriptor: &'static Descriptor, item: u32, left: u32, args: &[u8]) {
-        self.layout.set(link::ITEM, u64::from(item));
-        self.layout.set(link::STARTED_NS, self.clock.now);
+        // Whoever sees the item sees its start, or a later one.
+        let at = self.layout.header.at(link::ITEM);
+        at.store(u64::from(item), Ordering::Release);
         self.output.clear();
-        let outcome = descriptor.call(args, &mut self.output, &self.limits);
-        match left {
-            0 => self.said.last_item_over(&self.layout),
-            _ => self.said.item_over(),
-        }
-        match outcome {
-            Ok(()) if self.replies.write_short(ReplyTag::OK, &self.output) => {}
-            Ok(()) if self.replies.write(ReplyTag::OK, &[&self.output]) => {}
+        match descriptor.call(args, &mut self.output, &self.limits) {
             Ok(()) => {
-                let output = std::mem::take(&mut self.output);
-                self.reply(ReplyTag::OK, &output);
-                self.output = output;
+                self.said.item_over(&self.layout, left);
+                if !self.replies.write_short(ReplyTag::OK, &self.output) {
+                    self.reply_value();
+                }
             }
-            Err(failure) => self.reply_failure(&failure),
+            Err(failure) => {
+                self.said.item_over(&self.layout, left);
+                self.reply_failure(&failure);
+            }
         }
         // Also after a value: its own drop may have panicked once it was encoded.
         if self.layout.get(link::LAST_WORDS) != 0 {

@@ -204,8 +204,8 @@ impl Worker {
 
     /// When the worker began this item, by its own account; `None` when it is at nothing, or at another task or item.
     pub fn started_at(&self, task: u64, item: u32) -> Option<u64> {
-        let at = self.layout.header.at(link::TASK).load(Ordering::Acquire);
-        (at == task && self.layout.get(link::ITEM) == u64::from(item))
+        let at = |word| self.layout.header.at(word).load(Ordering::Acquire);
+        (at(link::TASK) == task && at(link::ITEM) == u64::from(item))
             .then(|| self.layout.get(link::STARTED_NS))
     }
 

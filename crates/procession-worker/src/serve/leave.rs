@@ -52,7 +52,7 @@ impl Server {
         // What it kept is closed as a value that goes out of scope, before the runtime ends.
         state::end();
         // Also what threads have said since the last item.
-        self.said.item_over();
+        self.said.pass_on();
         std::process::exit(0)
     }
 }

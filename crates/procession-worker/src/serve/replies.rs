@@ -11,6 +11,15 @@ use crate::link;
 use super::Server;
 
 impl Server {
+    /// Replies with the output, which does not fit into a word.
+    #[inline(never)]
+    pub(super) fn reply_value(&mut self) {
+        let output = std::mem::take(&mut self.output);
+        self.reply(ReplyTag::OK, &output);
+        self.output = output;
+    }
+
+    #[cold]
     pub(super) fn reply_failure(&mut self, failure: &Failure) {
         let mut bytes = Vec::new();
         // A failure's parts are bounded, so it always fits.

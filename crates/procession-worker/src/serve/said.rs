@@ -15,36 +15,48 @@ pub(super) struct Said {
     stdout: bool,
     logs: bool,
     memory: bool,
+    /// Whether any of them is.
+    wanted: bool,
 }
 
 impl Said {
     pub(super) fn new(layout: &Layout) -> Said {
         let wanted = layout.get(link::WANTED);
+        let stdout = wanted & link::OUTPUT_CAPTURED != 0;
+        let logs = log_level(layout) > 0;
+        let memory = wanted & link::MEMORY_NOTED != 0;
         Said {
-            stdout: wanted & link::OUTPUT_CAPTURED != 0,
-            logs: log_level(layout) > 0,
-            memory: wanted & link::MEMORY_NOTED != 0,
+            stdout,
+            logs,
+            memory,
+            wanted: stdout || logs || memory,
         }
     }
 
-    /// An item has run; its reply is not there yet.
+    /// An item has run; its reply is not there yet. `left` more of its call come.
     #[inline]
-    pub(super) fn item_over(&self) {
+    pub(super) fn item_over(&self, layout: &Layout, left: u32) {
+        if self.wanted {
+            self.tell(layout, left);
+        }
+    }
+
+    #[inline(never)]
+    fn tell(&self, layout: &Layout, left: u32) {
+        self.pass_on();
+        if self.memory && left == 0 {
+            layout.set(link::MEMORY, resident_memory().unwrap_or(0));
+        }
+    }
+
+    /// Passes on what was printed and logged so far.
+    pub(super) fn pass_on(&self) {
         if self.stdout {
             // An output that the item has closed has nobody to tell.
             let _ = std::io::stdout().flush();
         }
         if self.logs {
             send_logs();
-        }
-    }
-
-    /// As [`item_over`](Said::item_over), for the last item of a call.
-    #[inline]
-    pub(super) fn last_item_over(&self, layout: &Layout) {
-        self.item_over();
-        if self.memory {
-            layout.set(link::MEMORY, resident_memory().unwrap_or(0));
         }
     }
 }
