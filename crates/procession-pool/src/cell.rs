@@ -318,7 +318,10 @@ impl Cell {
         }
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {
-            arrived.runs.push((first, count));
+            match arrived.runs.last_mut() {
+                Some((begin, items)) if *begin + *items == first => *items += count,
+                _ => arrived.runs.push((first, count)),
+            }
             arrived.frames.extend_from_slice(frames);
         }
         self.tell(inner)

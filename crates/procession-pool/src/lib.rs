@@ -170,6 +170,7 @@ mod exits;
 mod here;
 mod histogram;
 mod imap;
+mod in_order;
 mod lazy;
 #[cfg(feature = "log")]
 mod logs;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cell::Arrived;
 use crate::driver::parts::{Segment, Spent};
+use crate::in_order::{InOrder, Run};
 use crate::portion::{ItemReader, Portion, Stopped};
 use crate::result::{PANICKED, Source, failure_error, undecodable};
 
@@ -121,7 +122,7 @@ pub(crate) enum Filled {
 
 /// The results of a map as they come in.
 pub(crate) struct Collector<R> {
-    results: Vec<Option<R>>,
+    results: InOrder<R>,
     failed: Vec<(u32, TaskError)>,
     replied: u64,
     /// How many of the failed ones did not reply.
@@ -138,9 +139,9 @@ impl<R: DeserializeOwned> Collector<R> {
     /// For at least so many results, by what an input says of itself; it may be wrong.
     pub(crate) fn expecting(results: usize) -> Collector<R> {
         const MOST_BYTES: usize = 4 << 20;
-        let most = MOST_BYTES / size_of::<Option<R>>().max(1);
+        let most = MOST_BYTES / size_of::<R>().max(1);
         Collector {
-            results: Vec::with_capacity(results.min(most)),
+            results: InOrder::with_capacity(results.min(most)),
             failed: Vec::new(),
             replied: 0,
             silent: 0,
@@ -150,59 +151,35 @@ impl<R: DeserializeOwned> Collector<R> {
 
     /// Decodes what has arrived.
     fn add(&mut self, arrived: &mut Arrived, source: &Source) {
-        self.silent += arrived.failed.len() as u64;
-        self.failed.append(&mut arrived.failed);
+        for (item, error) in arrived.failed.drain(..) {
+            self.silent += 1;
+            if let Some(run) = self.results.run_for(item..item + 1) {
+                run.push(None);
+                self.failed.push((item, error));
+                self.results.join();
+            }
+        }
         let limits = source.limits();
         let mut replies = Replies::new(&arrived.frames);
         for &(first, count) in &arrived.runs {
             self.replied += u64::from(count);
-            if self.results.len() < first as usize {
-                self.results.resize_with(first as usize, || None);
-            }
             let mut left = first..first + count;
+            let Some(run) = self.results.run_for(left.clone()) else {
+                left.for_each(|_| _ = replies.next());
+                continue;
+            };
+            let failed = &mut self.failed;
             while left.start < left.end {
                 // One guard for all that decode without a panic: one for each would cost as much as the decoding.
-                let decode = || self.decode(&mut left, &mut replies, &limits, source);
+                let decode = || decode_run(&mut left, &mut replies, &limits, source, run, failed);
                 if catch_unwind(AssertUnwindSafe(decode)).is_err()
                     && let Some(item) = left.next()
                 {
-                    self.failed.push((item, undecodable(source, PANICKED)));
-                    self.put(item, None);
+                    failed.push((item, undecodable(source, PANICKED)));
+                    run.push(None);
                 }
             }
-        }
-    }
-
-    /// Decodes the replies of the items `left`, and takes each off it that has an outcome.
-    fn decode(
-        &mut self,
-        left: &mut Range<u32>,
-        replies: &mut Replies<'_>,
-        limits: &Limits,
-        source: &Source,
-    ) {
-        while left.start < left.end {
-            let Some((ok, payload)) = replies.next() else {
-                left.start = left.end;
-                return;
-            };
-            let outcome = if ok {
-                codec::decode(payload, limits).map_err(|e| undecodable(source, &e.to_string()))
-            } else {
-                Err(failure_error(source.name, payload))
-            };
-            let item = left.start;
-            let value = outcome.map_err(|e| self.failed.push((item, e))).ok();
-            self.put(item, value);
-            left.start += 1;
-        }
-    }
-
-    #[inline]
-    fn put(&mut self, item: u32, value: Option<R>) {
-        match self.results.get_mut(item as usize) {
-            Some(place) => *place = value,
-            None => self.results.push(value),
+            self.results.join();
         }
     }
 
@@ -229,7 +206,7 @@ impl<R: DeserializeOwned> Collector<R> {
         self.failed.sort_by_key(|(item, _)| *item);
         let mut failed = self.failed.into_iter().peekable();
         let mut refused = refused.into_iter().peekable();
-        let mut results = self.results.into_iter();
+        let mut results = self.results.each();
         let mut job_item = 0u32;
         let mut each = Vec::with_capacity(items);
         for item in 0..items {
@@ -237,8 +214,8 @@ impl<R: DeserializeOwned> Collector<R> {
                 each.push(Err(source.describe(e, item)));
                 continue;
             }
-            let value = results.next().flatten();
             let error = failed.next_if(|(at, _)| *at == job_item);
+            let value = results.next(error.is_some());
             job_item = job_item.wrapping_add(1);
             each.push(match (value, error) {
                 (_, Some((_, e))) => Err(complete(e, item, source)),
@@ -254,13 +231,12 @@ impl<R: DeserializeOwned> Collector<R> {
     }
 
     /// All values, or the error of the lowest failed item.
-    pub(crate) fn all(self, read: Read, source: &Source) -> Result<Vec<R>, TaskError> {
+    pub(crate) fn all(mut self, read: Read, source: &Source) -> Result<Vec<R>, TaskError> {
         let items = read.items;
-        if self.failed.is_empty() && read.refused.is_empty() && self.results.len() == items {
-            // Collected in place: no second vector.
-            let all: Option<Vec<R>> = self.results.into_iter().collect();
-            let missing = || TaskError::new(TaskErrorKind::Cancelled, source.name);
-            return all.ok_or_else(missing);
+        if read.refused.is_empty()
+            && let Some(all) = self.results.all(items)
+        {
+            return Ok(all);
         }
         let mut all = Vec::with_capacity(items);
         let mut cancelled = None;
@@ -273,6 +249,30 @@ impl<R: DeserializeOwned> Collector<R> {
             }
         }
         cancelled.map_or(Ok(all), Err)
+    }
+}
+
+/// Decodes the replies of the items `left`, and takes each off it that has an outcome.
+fn decode_run<R: DeserializeOwned>(
+    left: &mut Range<u32>,
+    replies: &mut Replies<'_>,
+    limits: &Limits,
+    source: &Source,
+    run: &mut Run<R>,
+    failed: &mut Vec<(u32, TaskError)>,
+) {
+    while left.start < left.end {
+        let Some((ok, payload)) = replies.next() else {
+            left.start = left.end;
+            return;
+        };
+        let outcome = if ok {
+            codec::decode(payload, limits).map_err(|e| undecodable(source, &e.to_string()))
+        } else {
+            Err(failure_error(source.name, payload))
+        };
+        run.push(outcome.map_err(|e| failed.push((left.start, e))).ok());
+        left.start += 1;
     }
 }
 
