@@ -191,9 +191,9 @@ impl Child {
     /// # use procession_os::{Child, Signal};
     /// # let started = std::process::Command::new("sleep").arg("60").spawn()?;
     /// let child = Child::adopt(started.id())?;
-    /// child.signal(Signal::INT)?;
-    /// assert_eq!(child.wait()?.signal(), Some(2));
-    /// child.signal(Signal::INT)?; // ended: nothing to do
+    /// child.signal(Signal::TERM)?;
+    /// assert_eq!(child.wait()?.signal(), Some(15));
+    /// child.signal(Signal::TERM)?; // ended: nothing to do
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn signal(&self, signal: Signal) -> Result<()> {

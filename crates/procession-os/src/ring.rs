@@ -47,12 +47,14 @@ mod frames;
 mod gather;
 mod header;
 mod producer;
+mod short;
 mod stream;
 
 pub use self::consumer::Consumer;
 pub use self::frames::Frames;
 pub use self::header::{Corrupt, RING_HEADER_WORDS};
 pub use self::producer::Producer;
+pub use self::short::Short;
 
 use crate::error::Result;
 use crate::words::Words;

@@ -56,6 +56,60 @@ impl CallHeader {
         CallHeader::split(frame).map(|(header, _)| header)
     }
 
+    /// How the call differs from the one `before` it on the same link, if it is like it: one item of the same function, of a
+    /// task up to 255 numbers later (its first), or of the same task, and then the one that follows (0).
+    ///
+    /// ```
+    /// use procession_task::frame::CallHeader;
+    ///
+    /// let before = CallHeader { offset: -16, fingerprint: 7, task: 17, first: 5, count: 3 };
+    /// let other_task = CallHeader { task: 20, first: 0, count: 1, ..before };
+    /// assert_eq!(other_task.step_from(&before), Some(3));
+    /// let next_item = CallHeader { first: 8, count: 1, ..before };
+    /// assert_eq!(next_item.step_from(&before), Some(0));
+    /// let other_function = CallHeader { offset: 0, ..next_item };
+    /// assert_eq!(other_function.step_from(&before), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn step_from(&self, before: &CallHeader) -> Option<u8> {
+        let alike = self.count == 1
+            && (self.offset, self.fingerprint) == (before.offset, before.fingerprint);
+        if !alike {
+            return None;
+        }
+        let step = u8::try_from(self.task.wrapping_sub(before.task)).ok()?;
+        let first = if step == 0 { before.end() } else { 0 };
+        (self.first == first).then_some(step)
+    }
+
+    /// The header of which [`step_from`](CallHeader::step_from) this one said `step`.
+    ///
+    /// ```
+    /// use procession_task::frame::CallHeader;
+    ///
+    /// let before = CallHeader { offset: -16, fingerprint: 7, task: 17, first: 5, count: 3 };
+    /// for step in [0, 1, 255] {
+    ///     assert_eq!(before.stepped(step).step_from(&before), Some(step));
+    /// }
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn stepped(&self, step: u8) -> CallHeader {
+        CallHeader {
+            task: self.task.wrapping_add(u64::from(step)),
+            first: if step == 0 { self.end() } else { 0 },
+            count: 1,
+            ..*self
+        }
+    }
+
+    /// The index behind the last item.
+    #[inline]
+    fn end(&self) -> u32 {
+        self.first.wrapping_add(self.count)
+    }
+
     /// Reads the header and gives the rest of the frame, its items.
     #[inline]
     #[must_use]

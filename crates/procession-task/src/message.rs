@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::record::LogBatch;
 
 /// The version of every message and frame of this crate.
-pub const PROTOCOL_VERSION: u16 = 3;
+pub const PROTOCOL_VERSION: u16 = 4;
 
 /// The first field of the first message in each direction: `process\0` as a big-endian number.
 pub const MAGIC: u64 = 0x7072_6f63_6573_7300;

@@ -47,11 +47,11 @@ fn from_worker(message: &FromWorker, bytes: &[&[u8]]) {
     }
 }
 
-const BOOT: &[u8] = &[3, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
+const BOOT: &[u8] = &[4, 0xac, 2, 2, 0xaa, 0xbb, 1, b'w', 1, 2, 17, 18, 1, b'p', 1];
 
 #[test]
 fn version_and_magic() {
-    assert_eq!(PROTOCOL_VERSION, 3);
+    assert_eq!(PROTOCOL_VERSION, 4);
     assert_eq!(&MAGIC.to_be_bytes(), b"process\0");
 }
 
@@ -149,7 +149,7 @@ fn hello_ready_bell() {
         build_id: vec![1, 2, 3],
         pid: 4711,
     };
-    from_worker(&hello, &[&[0], &M, &[3, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
+    from_worker(&hello, &[&[0], &M, &[4, 0xac, 2, 3, 1, 2, 3, 0xe7, 0x24]]);
     from_worker(&FromWorker::Ready, &[&[1]]);
     from_worker(&FromWorker::Bell, &[&[5]]);
 }
@@ -254,4 +254,41 @@ fn call_header() {
     for end in 0..bytes.len() {
         assert_eq!(CallHeader::from_bytes(&bytes[..end]), None);
     }
+}
+
+/// A call in one word says its task and item by how they follow those before; a form that another version reads otherwise
+/// would run the right arguments under a wrong number.
+#[test]
+fn steps_from_one_call_to_the_next_are_these() {
+    let before = CallHeader {
+        offset: -16,
+        fingerprint: 7,
+        task: 17,
+        first: 5,
+        count: 3,
+    };
+    let step = |task, first, count| {
+        let call = CallHeader {
+            task,
+            first,
+            count,
+            ..before
+        };
+        let step = call.step_from(&before);
+        assert!(step.is_none_or(|step| before.stepped(step) == call));
+        step
+    };
+    assert_eq!(step(17, 8, 1), Some(0), "the item that follows");
+    assert_eq!(step(18, 0, 1), Some(1), "the next task");
+    assert_eq!(step(272, 0, 1), Some(255), "the last one within reach");
+    assert_eq!(step(273, 0, 1), None);
+    assert_eq!(step(16, 0, 1), None, "a task before");
+    assert_eq!(step(17, 9, 1), None, "an item was left out");
+    assert_eq!(step(18, 1, 1), None, "not its first item");
+    assert_eq!(step(17, 8, 2), None, "two items");
+    let other = CallHeader {
+        fingerprint: 8,
+        ..before.stepped(1)
+    };
+    assert_eq!(other.step_from(&before), None, "another function");
 }

@@ -30,7 +30,10 @@ use procession_os::socket::{Received, Socket};
 use procession_task::LogBatch;
 use procession_task::bytes::{APART_FROM, Encoded};
 use procession_task::failure::Failure;
+use procession_task::frame::CallHeader;
 use procession_task::message::{FromWorker, WorkerLimits};
+
+pub use procession_os::ring::Short;
 
 pub use self::account::{At, SlowItem};
 pub use self::birth::Birth;
@@ -165,6 +168,8 @@ pub struct Worker {
     ends: VecDeque<u64>,
     /// How many of the newest of them are not published yet.
     unpublished: usize,
+    /// The last call sent, if the worker has it or will have it before the next one.
+    last: Option<CallHeader>,
     inbox: Vec<u8>,
     /// Bells of the pool's own thread that were asked for and have not rung; negative: rung without being asked for.
     bells_due: Cell<i64>,

@@ -85,6 +85,11 @@ pub(crate) const LAST_WORDS_BYTES: usize = 2040;
 pub(crate) const TAG_CALL: u32 = 1;
 /// Ring tag of the frame that ends a worker in good order.
 pub(crate) const TAG_STOP: u32 = 2;
+/// Ring tag of a short call frame that is like the one before it: a step, as [`CallHeader::step_from`] gives it, and the
+/// arguments of its one item.
+///
+/// [`CallHeader::step_from`]: procession_task::frame::CallHeader::step_from
+pub(crate) const TAG_NEXT: u32 = 3;
 
 /// An item's index and its function's offset in one word. An offset that does not fit becomes 0, which is no function's.
 pub(crate) fn item_and_offset(item: u64, offset: i64) -> u64 {

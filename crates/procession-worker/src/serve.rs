@@ -17,7 +17,7 @@ use procession_task::failure::{Failure, Stage};
 use procession_task::frame::{CallHeader, Items, ReplyTag};
 
 use crate::boot::EXIT_PROTOCOL;
-use crate::link::{self, Layout, TAG_CALL, TAG_STOP};
+use crate::link::{self, Layout, TAG_CALL, TAG_NEXT, TAG_STOP};
 
 mod account;
 mod bells;
@@ -49,6 +49,7 @@ struct Server {
     /// Sleeps until there is room for replies.
     room: Sleeper,
     limits: Limits,
+    last: Option<CallHeader>,
     /// The descriptor of the last call: tasks repeat.
     known: Option<(i64, u64, &'static Descriptor)>,
     /// Spins in a row that ended in a sleep.
@@ -78,6 +79,7 @@ impl Server {
             sleeper,
             room,
             limits,
+            last: None,
             known: None,
             vain_spins: 0,
             output: Vec::new(),
@@ -102,6 +104,10 @@ impl Server {
                     } else {
                         frame = self.run_lent(frame);
                     }
+                }
+                Ok(Some(TAG_NEXT)) => {
+                    self.calls.release();
+                    self.run_next(&frame);
                 }
                 Ok(Some(TAG_STOP)) => {
                     self.calls.release();
@@ -139,9 +145,22 @@ impl Server {
     }
 
     fn run_frame(&mut self, frame: &[u8]) {
-        let Some((head, items)) = CallHeader::split(frame) else {
-            prologue::exit_now(EXIT_PROTOCOL);
-        };
+        match CallHeader::split(frame) {
+            Some((head, items)) => self.run(head, Items::new(items)),
+            None => prologue::exit_now(EXIT_PROTOCOL),
+        }
+    }
+
+    /// Runs a call that is told by how it follows the one before it.
+    fn run_next(&mut self, frame: &[u8]) {
+        match (&self.last, frame.split_first()) {
+            (Some(last), Some((step, args))) => self.run(last.stepped(*step), [args]),
+            _ => prologue::exit_now(EXIT_PROTOCOL),
+        }
+    }
+
+    fn run<'f>(&mut self, head: CallHeader, items: impl IntoIterator<Item = &'f [u8]>) {
+        self.last = Some(head);
         if self.control.has_news() {
             self.control.hear();
         }
@@ -153,7 +172,7 @@ impl Server {
         task.store(head.task, Ordering::Release);
         match self.descriptor(&head) {
             Ok(descriptor) => {
-                for (at, args) in (0..head.count).zip(Items::new(items)) {
+                for (at, args) in (0..head.count).zip(items) {
                     let left = head.count - 1 - at;
                     // What is compared and told below changes as often as the clock is read.
                     let cancelled = self.clock.unread == 0 && self.begin_item(head.task);

@@ -1,6 +1,7 @@
 //! Walks the frames in a private copy of a ring's bytes; must not look at shared memory.
 
 use super::header::{FRAME_HEADER, Front};
+use super::short::Short;
 
 /// The whole frames in a buffer filled by [`Consumer::drain`](super::Consumer::drain); an incomplete last one stays.
 ///
@@ -91,6 +92,31 @@ impl<'a> Frames<'a> {
         self.consumed += skipped * 8;
         self.rest = &self.rest[skipped * 8..];
         skipped
+    }
+
+    /// The next frame's payload in its word, if the frame is [short](super::Producer::write_short) and of this tag; `None`
+    /// leaves it to [`next`](Frames::next).
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(8)?;
+    /// # if cfg!(target_endian = "big") { return Ok(()) }
+    /// producer.write_short(1, b"one");
+    /// producer.publish();
+    /// let mut bytes = Vec::new();
+    /// consumer.drain(&mut bytes)?;
+    /// let mut frames = procession_os::ring::Frames::new(&bytes);
+    /// assert_eq!(frames.next_short(2), None);
+    /// assert_eq!(frames.next_short(1).expect("it is short").bytes(), b"one");
+    /// assert_eq!((frames.next(), frames.consumed()), (None, 8));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn next_short(&mut self, tag: u32) -> Option<Short> {
+        let (word, rest) = self.rest.split_first_chunk::<8>()?;
+        let short = Short::of(u64::from_ne_bytes(*word), tag)?;
+        self.consumed += 8;
+        self.rest = rest;
+        Some(short)
     }
 
     /// How many bytes the whole frames yielded so far took; drop these from the buffer's front before the next round.

@@ -1,7 +1,8 @@
 //! The ring's four indices, its frame header and the checks on both; must not remember anything.
 
+use super::short::Short;
 use crate::sync::AtomicU64;
-use crate::words::{Words, partial};
+use crate::words::Words;
 use core::fmt;
 
 /// Words between two indices: 128 bytes, so that no two share a cache line nor the line prefetched with it.
@@ -108,21 +109,17 @@ pub(super) fn pack(tag: u32, len: u32) -> u64 {
     u64::from(tag) << 32 & !SHORT | u64::from(len)
 }
 
-/// The mark of a short frame's word.
-const SHORT: u64 = 1 << 63;
+/// The mark of a short frame's word: payload from the lowest byte on, then length and tag. The payload is to lie at the word's
+/// first byte, which it does on little-endian machines only; on others there are no short frames.
+pub(super) const SHORT: u64 = 1 << 63;
 /// Tags and payloads of short frames are at most this.
 const SHORT_TAG: u32 = 15;
-const SHORT_BYTES: usize = 7;
+pub(super) const SHORT_BYTES: usize = 7;
 
-/// A short frame: its payload in the low bytes, then length and tag, in one word; `None` when it is not short. The payload is to
-/// lie at the word's first byte, which it does on little-endian machines only.
+/// A short frame's word.
 #[inline]
-pub(super) fn pack_short(tag: u32, payload: &[u8]) -> Option<u64> {
-    let is_short = tag <= SHORT_TAG && payload.len() <= SHORT_BYTES;
-    (is_short && cfg!(target_endian = "little")).then(|| {
-        let (tag, len) = (u64::from(tag), payload.len() as u64);
-        SHORT | tag << 59 | len << 56 | partial(payload)
-    })
+pub(super) fn pack_short(tag: u32, short: Short) -> Option<u64> {
+    (tag <= SHORT_TAG).then(|| short.word() | u64::from(tag) << 59)
 }
 
 /// What a frame's first word says.

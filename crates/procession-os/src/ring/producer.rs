@@ -4,6 +4,7 @@ use super::gather::{self, Gather};
 use super::header::{
     FRAME_HEADER, Header, capacity, frame_bytes, in_range, pack, pack_short, slot,
 };
+use super::short::Short;
 use super::stream::Stream;
 use crate::error::{Error, Result as OsResult};
 use crate::sync::Ordering;
@@ -143,7 +144,26 @@ impl Producer {
     /// ```
     #[inline]
     pub fn write_short(&mut self, tag: u32, payload: &[u8]) -> bool {
-        let Some(word) = pack_short(tag, payload) else {
+        Short::new(payload).is_some_and(|short| self.put_short(tag, short))
+    }
+
+    /// As [`write_short`](Producer::write_short) for what is packed already.
+    ///
+    /// ```
+    /// use procession_os::ring::Short;
+    /// let (mut producer, mut consumer) = procession_os::ring::on_heap(2)?;
+    /// # if cfg!(target_endian = "big") { return Ok(()) }
+    /// let short = Short::after(b'f', b"our").expect("it fits");
+    /// assert!(producer.put_short(1, short));
+    /// producer.publish();
+    /// let mut out = Vec::new();
+    /// assert_eq!(consumer.claim(&mut out)?, Some(1));
+    /// assert_eq!(out, b"four");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn put_short(&mut self, tag: u32, short: Short) -> bool {
+        let Some(word) = pack_short(tag, short) else {
             return false;
         };
         if self.stream.is_some() || !self.reserve(FRAME_HEADER) {

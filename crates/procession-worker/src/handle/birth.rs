@@ -144,6 +144,7 @@ impl Birth {
             outgoing: None,
             ends: VecDeque::new(),
             unpublished: 0,
+            last: None,
             inbox: Vec::new(),
             bells_due: Cell::new(0),
             outputs,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use procession_os::ring::Short;
 use procession_task::bytes::Encoded;
 use procession_task::frame::CallHeader;
 
 use super::{Outgoing, STREAM_ABOVE, Sent, Source, Worker};
 use crate::error::Error;
-use crate::link::{self, PIECE, TAG_CALL, TAG_STOP};
+use crate::link::{self, PIECE, TAG_CALL, TAG_NEXT, TAG_STOP};
 
 /// Frames held back at the most.
 const MOST_HELD: usize = 16;
@@ -61,32 +62,47 @@ impl Worker {
         if self.outgoing.is_some() || !matches!(self.calls.is_drained(), Ok(true)) {
             return Sent::NoRoom;
         }
-        let task = head.task;
-        let head = head.to_bytes();
-        let Ok(len) = u32::try_from(head.len() + outgoing.end - outgoing.at) else {
+        let bytes = head.to_bytes();
+        let Ok(len) = u32::try_from(bytes.len() + outgoing.end - outgoing.at) else {
             return Sent::NoRoom;
         };
-        if !self.calls.has_room(head.len()) || !self.calls.begin(TAG_CALL, len) {
+        if !self.calls.has_room(bytes.len()) || !self.calls.begin(TAG_CALL, len) {
             return Sent::NoRoom;
         }
         // Nothing is published here: the bell is asked for first, see `flush`.
-        self.calls.feed(&head);
-        self.note_sent(task);
+        self.calls.feed(&bytes);
+        self.note_sent(&head);
         self.outgoing = Some(outgoing);
         Sent::Yes
     }
 
     /// As [`Worker::send`] for a frame that fits into half the ring, from borrowed bytes.
     pub fn send_short(&mut self, head: CallHeader, items: &[u8]) -> Sent {
-        if self.outgoing.is_some() || !self.calls.write(TAG_CALL, &[&head.to_bytes(), items]) {
+        if self.outgoing.is_some()
+            || !(self.put_next(&head, items)
+                || self.calls.write(TAG_CALL, &[&head.to_bytes(), items]))
+        {
             return Sent::NoRoom;
         }
-        self.note_sent(head.task);
+        self.note_sent(&head);
         self.unpublished += 1;
         Sent::Yes
     }
 
-    fn note_sent(&mut self, task: u64) {
+    /// Puts a call that is short and like the one before it in one word. False: it is not, or there is no room.
+    #[inline]
+    fn put_next(&mut self, head: &CallHeader, items: &[u8]) -> bool {
+        let step = self.last.as_ref().and_then(|last| head.step_from(last));
+        // Of a single item, without its length.
+        let word = step
+            .zip(items.get(4..))
+            .and_then(|(step, args)| Short::after(step, args));
+        word.is_some_and(|word| self.calls.put_short(TAG_NEXT, word))
+    }
+
+    fn note_sent(&mut self, head: &CallHeader) {
+        self.last = Some(*head);
+        let task = head.task;
         self.ends.push_back(self.calls.position());
         if let Some(outputs) = &mut self.outputs {
             outputs.sent(task);
@@ -189,6 +205,8 @@ impl Worker {
             .calls
             .take_back()
             .map_err(|e| Error::message(e.to_string()))?;
+        // The next call follows one that the worker has claimed: which one, it is not known here.
+        self.last = None;
         let mut taken = 0;
         while self.ends.back().is_some_and(|end| *end > claimed) {
             self.ends.pop_back();

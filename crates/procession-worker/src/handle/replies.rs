@@ -1,6 +1,6 @@
 //! Replies on their way from a worker: bytes copied out, and the walk over them. Nothing is decoded here.
 
-use procession_os::ring::Frames;
+use procession_os::ring::{Frames, Short};
 use procession_task::frame::ReplyTag;
 
 use super::Worker;
@@ -63,6 +63,12 @@ impl<'a> Replies<'a> {
     #[inline]
     pub fn skip_short_values(&mut self, most: u32) -> u32 {
         self.frames.skip_short(ReplyTag::OK, most as usize) as u32
+    }
+
+    /// The next reply, if it is a value of at most seven bytes.
+    #[inline]
+    pub fn next_short_value(&mut self) -> Option<Short> {
+        self.frames.next_short(ReplyTag::OK)
     }
 
     /// True once a frame was neither a value nor a failure, which no correct worker sends.
