@@ -234,7 +234,7 @@ impl PoolBuilder {
         };
         if workers == 0 {
             let (initializer, state) = (initializer.as_ref(), state.as_ref());
-            let mut pool = inline(initializer, state, exits, spec.max_frame)?;
+            let mut pool = inline(initializer, state, exits)?;
             pool.retry = self.retry;
             pool.defaults = self.defaults;
             return Ok(pool);
@@ -286,14 +286,13 @@ fn inline(
     initializer: Option<&Encoded>,
     state: Option<&Encoded>,
     exits: Arc<Exits>,
-    max_frame: usize,
 ) -> Result<Pool, Error> {
     if let Some(initializer) = initializer {
         initializer.run_here()?;
     }
     let own = OwnWorker::new(state.map(Encoded::maker));
     own.make_state()?;
-    let mut pool = Pool::with(None, None, max_frame);
+    let mut pool = Pool::with(None, None);
     pool.phase.own = Some(Arc::new(own));
     pool.exits = exits;
     Ok(pool)
@@ -311,7 +310,6 @@ struct Plan {
 }
 
 fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
-    let max_frame = spec.max_frame;
     let core = Core::new(plan.config);
     let mut shared = Shared::new(core, plan.workers, Watch::new()?, spec, plan.room);
     if let Some(sink) = plan.sink {
@@ -340,7 +338,7 @@ fn start(spec: WorkerSpec, plan: Plan) -> Result<Pool, Error> {
             e
         })?;
     shared.prepare_output();
-    let mut pool = Pool::with(Some(shared), Some(thread), max_frame);
+    let mut pool = Pool::with(Some(shared), Some(thread));
     pool.exits = plan.exits;
     Ok(pool)
 }

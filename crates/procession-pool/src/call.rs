@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession_task::bytes::Pieces;
-use procession_task::codec;
+use procession_task::codec::{self, Limits};
 use procession_task::descriptor::TaskRef;
 use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind};
@@ -140,13 +140,10 @@ impl<'p, F: Copy> Call<'p, F> {
                 return Source::ready(Err(error), e.name());
             }
         };
-        let terms = match self.terms(task.name()) {
-            Ok(terms) => Terms {
-                start_by: start_by(self.queue_deadline),
-                ..terms
-            },
-            Err(error) => return Source::ready(Err(error), task.name()),
-        };
+        if let Err(error) = self.check(task.name()) {
+            return Source::ready(Err(error), task.name());
+        }
+        let start_by = start_by(self.queue_deadline);
         let encoding = self.pool.encoding();
         let mut item = SCRATCH.try_with(StdCell::take).unwrap_or_default();
         item.clear();
@@ -170,7 +167,10 @@ impl<'p, F: Copy> Call<'p, F> {
                         task,
                         payload,
                         spec: JobSpec {
-                            terms,
+                            terms: Terms {
+                                start_by,
+                                ..self.terms()
+                            },
                             priority: self.priority,
                             ..single()
                         },
@@ -208,15 +208,9 @@ impl<'p, F: Copy> Call<'p, F> {
         let retries = self.retries_if_any();
         submission.again = retries.map(|retries| retries.again(shared));
         match admission.submit(shared, &mut submission, spare) {
-            Ok((job, id)) => Source {
-                shared: Some(Arc::clone(shared)),
-                cell: submission.cell,
-                job: Some(job),
-                id: Some(id),
-                name,
-                max_frame: self.pool.max_frame,
-                described: None,
-            },
+            Ok((job, id)) => Source::of(Some(Arc::clone(shared)), submission.cell, name)
+                .with_job(job)
+                .with_id(Some(id)),
             Err(error) => admission.refused(error, name),
         }
     }
@@ -228,14 +222,10 @@ impl<'p, F: Copy> Call<'p, F> {
         item: &[u8],
         mentions: &Mentions,
     ) -> Source {
-        let limits = self.pool.limits();
+        let limits = Limits::default();
         let retries = self.retries_if_any();
         let run = || run_here(retries.as_ref(), taken, task, item, &limits);
-        let outcome = with_mentions(mentions, run);
-        Source {
-            max_frame: self.pool.max_frame,
-            ..Source::ready(outcome, task.name())
-        }
+        Source::ready(with_mentions(mentions, run), task.name())
     }
 }
 

@@ -3,70 +3,25 @@
 //! It must never decode a value (that is the asker's work, on the asker's thread) and never wake anyone while
 //! a lock is held: wake-ups are handed to the caller as [`Wakes`].
 
+mod arrived;
 #[cfg(all(test, model_outcomes))]
 mod model;
+mod wakes;
+
+pub(crate) use arrived::{Arrived, Raw};
+pub(crate) use wakes::Wakes;
 
 use std::sync::{Arc, PoisonError, TryLockError, Weak};
 use std::task::Waker;
 use std::thread::Thread;
 
-use procession_task::bytes::Pieces;
 use procession_worker::TaskError;
-use procession_worker::handle::reply_frame;
+use procession_worker::handle::{Short, reply_frame};
 
 use crate::callbacks::Callback;
 use crate::each::Each;
 use crate::progress::later::Tally;
-use crate::retry::Predicate;
-use crate::sync::{AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering};
-
-/// Result bytes; short ones live in place, so that a tiny result costs no allocation.
-#[derive(Clone, Debug)]
-pub(crate) enum Raw {
-    Short(u8, [u8; Raw::SHORT]),
-    Long(Vec<u8>),
-}
-
-impl Raw {
-    const SHORT: usize = 22;
-
-    pub(crate) fn new(bytes: &[u8]) -> Raw {
-        Raw::short(bytes).unwrap_or_else(|| Raw::Long(bytes.to_vec()))
-    }
-
-    /// The bytes in place, if they fit.
-    pub(crate) fn short(bytes: &[u8]) -> Option<Raw> {
-        let mut short = [0; Raw::SHORT];
-        short.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Raw::Short(bytes.len() as u8, short))
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Raw::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
-            Raw::Long(bytes) => bytes,
-        }
-    }
-}
-
-/// What has arrived of a map and was not yet collected.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Arrived {
-    /// First item and number of items of each run of replies, in the order of `frames`.
-    pub(crate) runs: Vec<(u32, u32)>,
-    /// The reply frames of all runs, end to end.
-    pub(crate) frames: Vec<u8>,
-    /// Items that ended without a reply.
-    pub(crate) failed: Vec<(u32, TaskError)>,
-}
-
-impl Arrived {
-    fn clear(&mut self) {
-        self.runs.clear();
-        self.frames.clear();
-        self.failed.clear();
-    }
-}
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// What an arrival is to somebody: `None` for a map, which is waited for as a whole; for a stream, whom to wake.
 pub(crate) type Told = Option<Vec<Thread>>;
@@ -75,55 +30,8 @@ pub(crate) type Told = Option<Vec<Thread>>;
 enum Outcome {
     Nothing,
     One(Result<Raw, TaskError>),
-    Many(Arrived),
-}
-
-/// Wake-ups to perform once no lock is held.
-#[derive(Debug, Default)]
-pub(crate) struct Wakes {
-    threads: Vec<Thread>,
-    wakers: Vec<Waker>,
-    /// What is to be dropped: that is user code too.
-    spent: Vec<Predicate>,
-    /// Memory to be given back, which takes its time.
-    pieces: Vec<Pieces>,
-}
-
-impl Wakes {
-    pub(crate) fn add(&mut self, mut threads: Vec<Thread>) {
-        self.threads.append(&mut threads);
-    }
-
-    pub(crate) fn leave(&mut self, predicate: Predicate) {
-        self.spent.push(predicate);
-    }
-
-    /// Drops these once no lock is held.
-    pub(crate) fn free(&mut self, pieces: Pieces) {
-        if pieces.bytes() > 0 {
-            self.pieces.push(pieces);
-        }
-    }
-
-    /// Whether user code is among it.
-    #[inline]
-    pub(crate) fn have_code(&self) -> bool {
-        !self.wakers.is_empty() || !self.spent.is_empty()
-    }
-
-    /// Wakes everyone. A waker is user code: it may panic, call back into the pool, or drop it.
-    pub(crate) fn perform(self) {
-        for thread in self.threads {
-            thread.unpark();
-        }
-        for waker in self.wakers {
-            // Whose executor panics has its own bug; the others are to be woken all the same.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
-        }
-        for predicate in self.spent {
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(predicate)));
-        }
-    }
+    /// Boxed: a cell of a call is small.
+    Many(Box<Arrived>),
 }
 
 #[derive(Debug)]
@@ -205,17 +113,29 @@ impl Watcher {
     }
 }
 
+/// Nothing has come, and nobody is to be told.
+const PENDING: u64 = 0;
+/// What comes next is for who holds the lock: something lies there, or somebody is to be told.
+const HELD: u64 = 1;
+/// The outcome lies under the lock, complete.
+const DONE: u64 = 2;
+
 /// One submission's outcome, shared by its handle and the driver.
+///
+/// Most outcomes are a few bytes, and are there before anyone asks. Such a one is a single word, which takes the place of
+/// [`PENDING`] in one step and is read in one, without the lock. Whoever is to be told first makes the cell [`HELD`], under the
+/// lock; then the word does not fit, and the outcome comes by way of the lock.
 #[derive(Debug)]
 pub(crate) struct Cell {
-    done: AtomicBool,
+    /// How far it is ([`PENDING`], [`HELD`], [`DONE`]), or a short value, which makes it done as well.
+    state: AtomicU64,
     /// So many readers get a copy of the outcome, the one after them takes it. Changed under the lock alone.
     copies: AtomicU32,
     cancelled: AtomicBool,
     /// Of a stream: done whenever something has arrived.
     stream: bool,
     /// Who is told of items as they arrive.
-    watcher: Option<Watcher>,
+    watcher: Option<Box<Watcher>>,
     inner: Mutex<Inner>,
 }
 
@@ -225,13 +145,13 @@ impl Cell {
     }
 
     pub(crate) fn pending_map() -> Cell {
-        Cell::with(false, Outcome::Many(Arrived::default()))
+        Cell::with(false, Outcome::Many(Box::default()))
     }
 
     /// A map whose items are counted as they arrive.
     pub(crate) fn pending_map_counted(tally: Arc<Tally>) -> Cell {
         Cell {
-            watcher: Some(Watcher::Tally(tally)),
+            watcher: Some(Box::new(Watcher::Tally(tally))),
             ..Cell::pending_map()
         }
     }
@@ -248,7 +168,7 @@ impl Cell {
     /// A stream with callbacks for its items.
     pub(crate) fn pending_stream_told(each: &Arc<Each>) -> Cell {
         Cell {
-            watcher: Some(Watcher::Each(Arc::downgrade(each))),
+            watcher: Some(Box::new(Watcher::Each(Arc::downgrade(each)))),
             ..Cell::pending_stream()
         }
     }
@@ -263,7 +183,7 @@ impl Cell {
             sleepers: None,
         };
         Cell {
-            done: AtomicBool::new(done),
+            state: AtomicU64::new(if done { DONE } else { PENDING }),
             copies: AtomicU32::new(0),
             cancelled: AtomicBool::new(false),
             stream: false,
@@ -291,7 +211,21 @@ impl Cell {
     /// True once the outcome is complete; it never becomes false again, but for a signal, and for a stream whose news were
     /// taken.
     pub(crate) fn is_done(&self) -> bool {
-        self.done.load(Ordering::Acquire)
+        self.state.load(Ordering::Acquire) > HELD
+    }
+
+    /// With the lock held: from here on nothing comes but by way of the lock. False when it is done.
+    fn hold(&self) -> bool {
+        let pending =
+            self.state
+                .compare_exchange(PENDING, HELD, Ordering::Relaxed, Ordering::Acquire);
+        matches!(pending, Ok(_) | Err(HELD))
+    }
+
+    /// The outcome, if it is a short value.
+    #[inline]
+    pub(crate) fn short(&self) -> Option<Short> {
+        Short::from_word(self.state.load(Ordering::Acquire))
     }
 
     /// The owner cancelled it before it was complete, so that nothing else is its outcome.
@@ -306,7 +240,7 @@ impl Cell {
     /// The outcome of a single call. The first one stands.
     pub(crate) fn set(&self, outcome: Result<Raw, TaskError>) {
         let mut inner = self.lock();
-        if matches!(inner.outcome, Outcome::Nothing) {
+        if matches!(inner.outcome, Outcome::Nothing) && self.hold() {
             inner.outcome = Outcome::One(outcome);
         }
     }
@@ -345,7 +279,7 @@ impl Cell {
 
     fn tell(&self, mut inner: MutexGuard<'_, Inner>) -> Told {
         self.stream.then(|| {
-            self.done.store(true, Ordering::Release);
+            self.state.store(DONE, Ordering::Release);
             let sleepers = inner.sleepers.as_mut();
             sleepers.map_or_else(Vec::new, |s| std::mem::take(&mut s.threads))
         })
@@ -354,10 +288,22 @@ impl Cell {
     /// As [`Cell::set`] and [`Cell::finish`] in one.
     pub(crate) fn complete(self: &Arc<Self>, outcome: Result<Raw, TaskError>, wakes: &mut Wakes) {
         let mut inner = self.lock();
-        if matches!(inner.outcome, Outcome::Nothing) {
+        if matches!(inner.outcome, Outcome::Nothing) && self.hold() {
             inner.outcome = Outcome::One(outcome);
         }
         self.end(inner, wakes);
+    }
+
+    /// As [`Cell::complete`] for a short value, without the lock if nobody is to be told.
+    #[inline]
+    pub(crate) fn complete_short(self: &Arc<Self>, value: Short, wakes: &mut Wakes) {
+        let word = value.word();
+        let put = self
+            .state
+            .compare_exchange(PENDING, word, Ordering::Release, Ordering::Relaxed);
+        if put.is_err() {
+            self.complete(Ok(Raw::new(value.bytes())), wakes);
+        }
     }
 
     /// Marks the outcome complete, notes whom to wake, and passes on what hangs on it. A stream is never complete.
@@ -366,14 +312,14 @@ impl Cell {
     }
 
     fn end(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, wakes: &mut Wakes) {
-        if self.stream {
+        if self.stream || !self.hold() {
             return;
         }
-        self.done.store(true, Ordering::Release);
+        self.state.store(DONE, Ordering::Release);
         if let Some(sleepers) = inner.sleepers.take() {
             drop(inner);
-            wakes.threads.extend(sleepers.threads);
-            wakes.wakers.extend(sleepers.waker);
+            wakes.add(sleepers.threads);
+            wakes.add_waker(sleepers.waker);
             for hook in sleepers.hooks {
                 hook.fire(self, wakes);
             }
@@ -386,7 +332,7 @@ impl Cell {
         if matches!(hook, Hook::Callback(_)) {
             self.copies.fetch_add(1, Ordering::Relaxed);
         }
-        if !self.is_done() {
+        if self.hold() {
             inner.sleepers.get_or_insert_default().hooks.push(hook);
             return;
         }
@@ -414,13 +360,13 @@ impl Cell {
     /// Makes a signal unset again. Only for cells that carry no outcome and have one thread that waits.
     pub(crate) fn rearm(&self) {
         let _inner = self.lock();
-        self.done.store(false, Ordering::Release);
+        self.state.store(HELD, Ordering::Release);
     }
 
     /// Asks for `thread` to be unparked at completion; false when it is complete already.
     pub(crate) fn wake_thread(&self, thread: Thread) -> bool {
         let mut inner = self.lock();
-        if self.is_done() {
+        if !self.hold() {
             return false;
         }
         let threads = &mut inner.sleepers.get_or_insert_default().threads;
@@ -433,7 +379,7 @@ impl Cell {
     /// Asks for `waker` to be woken at completion, in place of the one before; false when complete already.
     pub(crate) fn wake_future(&self, waker: &Waker) -> bool {
         let mut inner = self.lock();
-        if self.is_done() {
+        if !self.hold() {
             return false;
         }
         match &mut inner.sleepers.get_or_insert_default().waker {
@@ -445,14 +391,20 @@ impl Cell {
 
     /// Reads the outcome of a single call in place.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Result<Raw, TaskError>) -> T) -> Option<T> {
+        if let Some(value) = self.short() {
+            return Some(look(&Ok(Raw::new(value.bytes()))));
+        }
         match &self.lock().outcome {
             Outcome::One(outcome) => Some(look(outcome)),
             Outcome::Nothing | Outcome::Many(_) => None,
         }
     }
 
-    /// Takes the outcome of a single call.
+    /// Takes the outcome of a single call. A short value stays.
     pub(crate) fn take(&self) -> Option<Result<Raw, TaskError>> {
+        if let Some(value) = self.short() {
+            return Some(Ok(Raw::new(value.bytes())));
+        }
         let mut inner = self.lock();
         if let Outcome::One(outcome) = &inner.outcome
             && self.is_to_copy()
@@ -475,10 +427,10 @@ impl Cell {
             return spare;
         };
         if self.stream {
-            self.done.store(false, Ordering::Release);
+            self.state.store(HELD, Ordering::Release);
         }
         match &mut inner.outcome {
-            Outcome::Many(arrived) if self.is_to_copy() => arrived.clone(),
+            Outcome::Many(arrived) if self.is_to_copy() => Arrived::clone(arrived),
             Outcome::Many(arrived) => std::mem::replace(arrived, spare),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),
         }

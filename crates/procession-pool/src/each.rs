@@ -13,7 +13,7 @@ use procession_worker::{TaskError, TaskId};
 use serde::de::DeserializeOwned;
 
 use crate::callbacks::Callbacks;
-use crate::cell::Raw;
+use crate::cell::{Cell, Raw};
 use crate::describe::Described;
 use crate::driver::Shared;
 use crate::map::complete;
@@ -65,17 +65,16 @@ impl Each {
         let thread = thread.map(Arc::clone);
         let posted = thread.is_some();
         let guard = thread.clone().unwrap_or_default();
-        let mut source = Source {
-            max_frame: pool.max_frame,
-            described,
-            ..Source::ready(Ok(Raw::new(&[])), name)
-        };
+        let cell = Arc::new(Cell::pending());
+        let mut source = Source::of(None, cell, name).with_described(described);
         let mut last = 0u64;
         let tell = move |item: u32, answer: Answer<'_>, id: Option<TaskId>| {
             // Items under way at a time are close together.
             let from_last = item.wrapping_sub(last as u32).cast_signed();
             last = last.wrapping_add_signed(i64::from(from_last));
-            source.id = id;
+            if let Some(id) = id {
+                source.has_id(id);
+            }
             if posted {
                 guard.begin();
             }

@@ -213,6 +213,7 @@ impl<F: Copy> Call<'_, F> {
         let task = TaskRef::of::<F, (T,)>(self.task).map_err(|e| {
             TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
         })?;
+        self.check(task.name())?;
         let (workers, portion) = match &self.pool.shared {
             Some(shared) => (shared.size(), shared.portion()),
             None => (0, 1),
@@ -226,7 +227,7 @@ impl<F: Copy> Call<'_, F> {
         Ok(Plan {
             task,
             flow: flow.in_portions_of(portion),
-            terms: self.terms(task.name())?,
+            terms: self.terms(),
             priority: self.priority,
             owners,
             wait: self.queue_deadline,

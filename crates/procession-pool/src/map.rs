@@ -159,7 +159,7 @@ impl<R: DeserializeOwned> Collector<R> {
                 self.results.join();
             }
         }
-        let limits = source.limits();
+        let limits = Limits::default();
         let mut replies = Replies::new(&arrived.frames);
         for &(first, count) in &arrived.runs {
             self.replied += u64::from(count);
@@ -279,7 +279,7 @@ fn decode_run<R: DeserializeOwned>(
 /// The error with its place in the input and the number of its task.
 pub(crate) fn complete(error: TaskError, item: usize, source: &Source) -> TaskError {
     let error = source.describe(error.with_item(item), item);
-    match source.id {
+    match source.id() {
         Some(id) => error.with_id(id),
         None => error,
     }

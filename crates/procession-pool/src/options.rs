@@ -6,7 +6,7 @@ use procession_worker::handle::now_ns;
 use procession_worker::{TaskError, TaskErrorKind};
 
 use crate::call::Call;
-use crate::core::{NEVER, Terms};
+use crate::core::{NEVER, Retry, Terms};
 
 impl<F: Copy> Call<'_, F> {
     /// Ends what runs longer than this: a call, or each item of a map on its own. Instead of the
@@ -72,22 +72,28 @@ impl<F: Copy> Call<'_, F> {
         self
     }
 
-    /// What the items are held to, but for their wait, which begins when they are handed in; or which option has no meaning.
-    pub(crate) fn terms(&self, name: &'static str) -> Result<Terms, TaskError> {
-        let mut terms = Terms::default();
-        if let Some(retries) = self.retries_if_any() {
-            terms.retry = retries.terms();
+    /// Which option has no meaning, if one has none.
+    #[inline]
+    pub(crate) fn check(&self, name: &'static str) -> Result<(), TaskError> {
+        let is_zero = |time: Option<Duration>| time.is_some_and(|time| time.is_zero());
+        if is_zero(self.timeout) {
+            return Err(invalid_option(name, "timeout must be above 0"));
         }
-        if let Some(limit) = self.timeout {
-            if limit.is_zero() {
-                return Err(invalid_option(name, "timeout must be above 0"));
-            }
-            terms.limit = nanos(limit);
-        }
-        if self.queue_deadline.is_some_and(|wait| wait.is_zero()) {
+        if is_zero(self.queue_deadline) {
             return Err(invalid_option(name, "queue_deadline must be above 0"));
         }
-        Ok(terms)
+        Ok(())
+    }
+
+    /// What the items are held to, but for their wait, which begins when they are handed in.
+    #[inline]
+    pub(crate) fn terms(&self) -> Terms {
+        let retries = self.retries_if_any();
+        Terms {
+            limit: self.timeout.map_or(NEVER, nanos),
+            start_by: NEVER,
+            retry: retries.map_or_else(Retry::default, |retries| retries.terms()),
+        }
     }
 }
 

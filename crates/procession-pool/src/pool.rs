@@ -49,7 +49,6 @@ pub struct Pool {
     pub(crate) shared: Option<Arc<Shared>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     pub(crate) phase: Phase,
-    pub(crate) max_frame: usize,
     pub(crate) defaults: Defaults,
     pub(crate) exits: Arc<Exits>,
     pub(crate) retry: RetryOptions,
@@ -71,16 +70,11 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    pub(crate) fn with(
-        shared: Option<Arc<Shared>>,
-        thread: Option<JoinHandle<()>>,
-        max_frame: usize,
-    ) -> Pool {
+    pub(crate) fn with(shared: Option<Arc<Shared>>, thread: Option<JoinHandle<()>>) -> Pool {
         Pool {
             shared,
             thread: Mutex::new(thread),
             phase: Phase::default(),
-            max_frame,
             defaults: Defaults::default(),
             exits: Arc::default(),
             retry: RetryOptions::default(),
@@ -360,7 +354,7 @@ impl Pool {
     pub fn close(&self) {
         let closed = self.phase.close();
         if let Some(own) = self.phase.own.as_ref().filter(|_| closed) {
-            own.leave(&self.exits, &self.limits());
+            own.leave(&self.exits, &Limits::default());
             own.account.close();
         }
         if let Some(shared) = self.ours() {
@@ -426,16 +420,9 @@ impl Pool {
         self.phase.is_open()
     }
 
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            max_bytes: self.max_frame,
-            ..Limits::default()
-        }
-    }
-
     pub(crate) fn encoding(&self) -> Encoding {
         Encoding {
-            limits: self.limits(),
+            limits: Limits::default(),
             pool: Arc::as_ptr(self.phase.mark()).addr(),
         }
     }

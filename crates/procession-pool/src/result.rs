@@ -28,7 +28,8 @@ pub(crate) enum Reader<R> {
     Map(ReadMap<R>),
 }
 
-type ReadMap<R> = Arc<dyn Fn(&Source) -> Result<R, TaskError> + Send + Sync>;
+/// Thin, because most handles are those of calls, and there are many of them.
+type ReadMap<R> = Arc<Box<dyn Fn(&Source) -> Result<R, TaskError> + Send + Sync>>;
 
 impl<R> Clone for Reader<R> {
     fn clone(&self) -> Reader<R> {
@@ -48,16 +49,23 @@ impl<R> Reader<R> {
     }
 }
 
-/// Everything of a handle but its type.
+/// What a handle has left of its outcome.
+enum Outcome<R> {
+    Untaken(Reader<R>),
+    /// Whether it was a value.
+    Taken(bool),
+}
+
+/// Everything of a handle but its type. Small: what a hundred thousand handles take has to come from memory and go back there.
 #[derive(Clone)]
 pub(crate) struct Source {
     /// `None` when the outcome was there from the beginning.
     pub(crate) shared: Option<Arc<Shared>>,
     pub(crate) cell: Arc<Cell>,
-    pub(crate) job: Option<JobId>,
-    pub(crate) id: Option<TaskId>,
+    /// `JobId::NONE`, 0: it has none.
+    job: JobId,
+    id: u64,
     pub(crate) name: &'static str,
-    pub(crate) max_frame: usize,
     /// The arguments, if errors are to tell them.
     pub(crate) described: Option<Arc<Described>>,
 }
@@ -65,16 +73,48 @@ pub(crate) struct Source {
 impl Source {
     /// An outcome known at once.
     pub(crate) fn ready(outcome: Result<Raw, TaskError>, name: &'static str) -> Source {
-        let cell = Arc::new(Cell::ready(outcome));
+        Source::of(None, Arc::new(Cell::ready(outcome)), name)
+    }
+
+    /// What will be in the cell, of no job and without a number yet.
+    #[inline]
+    pub(crate) fn of(shared: Option<Arc<Shared>>, cell: Arc<Cell>, name: &'static str) -> Source {
         Source {
-            shared: None,
+            shared,
             cell,
-            job: None,
-            id: None,
+            job: JobId::NONE,
+            id: 0,
             name,
-            max_frame: Limits::default().max_bytes,
             described: None,
         }
+    }
+
+    #[inline]
+    pub(crate) fn with_job(self, job: JobId) -> Source {
+        Source { job, ..self }
+    }
+
+    #[inline]
+    pub(crate) fn with_id(self, id: Option<TaskId>) -> Source {
+        let id = id.map_or(0, |id| id.0);
+        Source { id, ..self }
+    }
+
+    #[inline]
+    pub(crate) fn with_described(self, described: Option<Arc<Described>>) -> Source {
+        Source { described, ..self }
+    }
+
+    pub(crate) fn has_id(&mut self, id: TaskId) {
+        self.id = id.0;
+    }
+
+    pub(crate) fn job(&self) -> Option<JobId> {
+        (self.job != JobId::NONE).then_some(self.job)
+    }
+
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        (self.id != 0).then_some(TaskId(self.id))
     }
 
     /// The error with the arguments of its item, if it is to tell them.
@@ -82,13 +122,6 @@ impl Source {
         match &self.described {
             Some(described) => described.tell(item as u64, error),
             None => error,
-        }
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            max_bytes: self.max_frame,
-            ..Limits::default()
         }
     }
 
@@ -112,7 +145,7 @@ impl Source {
     pub(crate) fn see_through(&self, deadline: Option<u64>) -> bool {
         match &self.shared {
             Some(shared) if shared.is_ours() => {
-                let done = shared.wait(&[&self.cell], self.job, deadline, None);
+                let done = shared.wait(&[&self.cell], self.job(), deadline, None);
                 if done {
                     shared.settle(deadline);
                 }
@@ -158,17 +191,14 @@ impl Source {
 #[must_use = "the outcome, errors included, arrives through this handle"]
 pub struct AsyncResult<R> {
     pub(crate) source: Source,
-    /// None once the outcome was taken.
-    read: Option<Reader<R>>,
-    /// What the outcome was that was taken.
-    succeeded: Option<bool>,
+    outcome: Outcome<R>,
 }
 
 impl<R> fmt::Debug for AsyncResult<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncResult")
             .field("task", &self.source.name)
-            .field("id", &self.source.id)
+            .field("id", &self.source.id())
             .field("ready", &self.source.cell.is_done())
             .finish()
     }
@@ -179,29 +209,33 @@ impl<R> AsyncResult<R> {
     pub(crate) fn new(source: Source, read: Reader<R>) -> AsyncResult<R> {
         AsyncResult {
             source,
-            read: Some(read),
-            succeeded: None,
+            outcome: Outcome::Untaken(read),
         }
     }
 
     pub(crate) fn reader(&self) -> Option<Reader<R>> {
-        self.read.clone()
+        match &self.outcome {
+            Outcome::Untaken(reader) => Some(reader.clone()),
+            Outcome::Taken(_) => None,
+        }
     }
 
     fn read(&mut self) -> Result<R, TaskError> {
-        match self.read.take() {
-            Some(reader) if self.source.cell.is_done() => {
+        match std::mem::replace(&mut self.outcome, Outcome::Taken(false)) {
+            Outcome::Untaken(reader) if self.source.cell.is_done() => {
                 let outcome = reader.read(&self.source);
-                self.succeeded = Some(outcome.is_ok());
+                self.outcome = Outcome::Taken(outcome.is_ok());
                 outcome
             }
-            Some(_) => Err(
-                TaskError::new(TaskErrorKind::Closed, self.source.name).with_detail(
+            Outcome::Untaken(_) => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
+                .with_detail(
                     "this handle is a copy made by fork; only the original process can wait for it",
-                ),
-            ),
-            None => Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
-                .with_detail("the outcome was taken before")),
+                )),
+            before @ Outcome::Taken(_) => {
+                self.outcome = before;
+                Err(TaskError::new(TaskErrorKind::Closed, self.source.name)
+                    .with_detail("the outcome was taken before"))
+            }
         }
     }
 
@@ -303,12 +337,12 @@ impl<R> AsyncResult<R> {
         if !self.ready() {
             return None;
         }
-        match &self.read {
-            Some(reader) => {
+        match &self.outcome {
+            Outcome::Untaken(reader) => {
                 self.source.cell.leave_for_one_more();
                 Some(reader.read(&self.source).is_ok())
             }
-            None => self.succeeded,
+            Outcome::Taken(succeeded) => Some(*succeeded),
         }
     }
 
@@ -343,7 +377,7 @@ impl<R> AsyncResult<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel(&self) -> bool {
-        match (&self.source.shared, self.source.job) {
+        match (&self.source.shared, self.source.job()) {
             (Some(shared), Some(job)) if shared.is_ours() && !self.source.cell.is_done() => {
                 shared.cancel(job, &self.source.cell)
             }
@@ -353,7 +387,7 @@ impl<R> AsyncResult<R> {
 
     /// The task's number in its pool; 0 for a call that never reached one.
     pub fn id(&self) -> TaskId {
-        self.source.id.unwrap_or(TaskId(0))
+        TaskId(self.source.id)
     }
 }
 
@@ -390,6 +424,9 @@ impl<R> Future for AsyncResult<R> {
 }
 
 fn read_one<R: DeserializeOwned>(source: &Source) -> Result<R, TaskError> {
+    if let Some(value) = source.cell.short() {
+        return decode_result(value.bytes(), source).map_err(|e| source.describe(e, 0));
+    }
     let Some(outcome) = source.cell.take() else {
         return Err(TaskError::new(TaskErrorKind::Closed, source.name)
             .with_detail("the outcome was taken before"));
@@ -403,7 +440,7 @@ pub(crate) fn decode_result<R: DeserializeOwned>(
     bytes: &[u8],
     source: &Source,
 ) -> Result<R, TaskError> {
-    decode_guarded(bytes, &source.limits()).map_err(|why| undecodable(source, &why))
+    decode_guarded(bytes, &Limits::default()).map_err(|why| undecodable(source, &why))
 }
 
 /// Decodes a value; says why not, a panic of its `Deserialize` included.
@@ -425,7 +462,7 @@ pub(crate) const PANICKED: &str = "its `Deserialize` panicked";
 #[cold]
 pub(crate) fn undecodable(source: &Source, detail: &str) -> TaskError {
     let error = TaskError::new(TaskErrorKind::DecodeResult, source.name).with_detail(detail);
-    match source.id {
+    match source.id() {
         Some(id) => error.with_id(id),
         None => error,
     }

@@ -136,17 +136,9 @@ impl<R, I: ?Sized> Stream<R, I> {
             Some(shared) => Place::Workers(Arc::clone(shared)),
             None => Place::Here(pool.phase.clone()),
         };
-        let source = Source {
-            shared: pool.shared.clone(),
-            cell: Arc::new(cell),
-            job: None,
-            id: None,
-            name: task.name(),
-            max_frame: pool.max_frame,
-            described,
-        };
+        let source = Source::of(pool.shared.clone(), Arc::new(cell), task.name());
         Stream {
-            source,
+            source: source.with_described(described),
             place: Some((task, place)),
             flow,
             terms,

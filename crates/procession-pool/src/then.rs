@@ -256,23 +256,12 @@ impl<R: 'static> AsyncResult<R> {
         callback: impl FnOnce(&Result<R, TaskError>) + Send + 'static,
     ) {
         let reader = self.reader();
-        let Source {
-            id,
-            name,
-            max_frame,
-            ..
-        } = self.source;
+        let (id, name) = (self.source.id(), self.source.name);
         let described = self.source.described.clone();
         let job: Job = Box::new(move |cell: Arc<Cell>| {
-            let source = Source {
-                shared: None,
-                cell,
-                job: None,
-                id,
-                name,
-                max_frame,
-                described,
-            };
+            let source = Source::of(None, cell, name)
+                .with_id(id)
+                .with_described(described);
             let outcome = match reader {
                 Some(reader) if source.cell.is_done() => reader.read(&source),
                 Some(_) | None => Err(TaskError::new(TaskErrorKind::Closed, name)

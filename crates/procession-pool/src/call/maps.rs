@@ -10,7 +10,7 @@ use procession_task::task::{Arguments, Task};
 use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
-use crate::cell::{Cell, Raw};
+use crate::cell::Cell;
 use crate::core::{Chunk, JobId, JobSpec, NEVER};
 use crate::driver::{More, Shared, Submission, TaskSpan, parts::Payload, parts::Segment};
 use crate::here::TakenOn;
@@ -141,16 +141,11 @@ impl<F: Copy> Call<'_, F> {
         let encoder = Encoder::new(reader);
         let mut items = items.into_iter();
         let stop_on_failure = failing == Failing::Stops;
-        let terms = self.terms(task.name())?;
+        self.check(task.name())?;
         let Some(shared) = &self.pool.shared else {
             let taken = self.pool.phase.take_on(task.name())?;
             let mut map = Map {
-                source: Source {
-                    cell: cell.into(),
-                    max_frame: self.pool.max_frame,
-                    described,
-                    ..Source::ready(Ok(Raw::new(&[])), task.name())
-                },
+                source: Source::of(None, cell.into(), task.name()).with_described(described),
                 open: None,
                 wait: None,
                 encoder: encoder.in_portions_of(1),
@@ -171,7 +166,7 @@ impl<F: Copy> Call<'_, F> {
             stop_on_failure,
             profile: 0,
             priority: self.priority,
-            terms,
+            terms: self.terms(),
         };
         let submission = Submission {
             task,
@@ -193,7 +188,7 @@ impl<F: Copy> Call<'_, F> {
             &mut Vec::with_capacity(1),
             &mut Admission::WhenRoom,
         );
-        let Some(job) = source.job else {
+        let Some(job) = source.job() else {
             return Err(source
                 .cell
                 .read(|outcome| outcome.as_ref().err().cloned())
@@ -284,22 +279,22 @@ pub(super) fn handle_of<R: DeserializeOwned + Send + 'static>(
         Ok(map) => map,
         Err(e) => {
             let source = Source::ready(Err(e.clone()), name);
-            let read = Reader::Map(Arc::new(move |_: &Source| Err(e.clone())));
+            let read = Reader::Map(Arc::new(Box::new(move |_: &Source| Err(e.clone()))));
             return AsyncResult::new(source, read);
         }
     };
     let source = map.source.clone();
     let input = map.take_read();
-    let read = Reader::Map(Arc::new(move |source: &Source| {
+    let read = move |source: &Source| {
         if source.cell.is_cancelled() {
             let error = TaskError::new(TaskErrorKind::Cancelled, source.name);
-            return Err(source.id.map_or(error.clone(), |id| error.with_id(id)));
+            return Err(source.id().map_or(error.clone(), |id| error.with_id(id)));
         }
         let mut collector = Collector::new();
         collector.collect(source);
         collector.all(input.clone(), source)
-    }));
-    AsyncResult::new(source, read)
+    };
+    AsyncResult::new(source, Reader::Map(Arc::new(Box::new(read))))
 }
 
 /// What a failing item does to its map.
@@ -362,7 +357,7 @@ impl Map {
         let source = &self.source;
         if let Some(shared) = &source.shared {
             let mut between = || collector.collect(source);
-            shared.wait(&[&source.cell], source.job, None, Some(&mut between));
+            shared.wait(&[&source.cell], source.job(), None, Some(&mut between));
             shared.settle(None);
         }
         collector.collect(source);
@@ -377,7 +372,7 @@ impl Map {
         };
         let mut next = look(self);
         // In a copy made by `fork`, where nothing comes, the wait ends at once, each time.
-        while !shared.wait(&[&self.source.cell], self.source.job, Some(next), None)
+        while !shared.wait(&[&self.source.cell], self.source.job(), Some(next), None)
             && shared.is_ours()
         {
             next = look(self);
@@ -390,7 +385,7 @@ impl Map {
         let shared = self.source.shared.as_ref();
         shared
             .filter(|shared| shared.is_ours())
-            .zip(self.source.job)
+            .zip(self.source.job())
             .map_or(0, |(shared, job)| shared.running_of(job))
     }
 }

@@ -9,7 +9,7 @@ use std::task::Wake;
 use loom::sync::Notify;
 use loom::thread;
 
-use procession_worker::handle::reply_frame;
+use procession_worker::handle::{Short, reply_frame};
 use procession_worker::{TaskError, TaskErrorKind};
 
 use super::{Arrived, Cell, Raw, Wakes};
@@ -169,5 +169,93 @@ fn progress_only_grows_and_is_whole_at_the_end() {
         driver.join().unwrap();
         let last = tally.progress();
         assert_eq!((last.done, last.failed, last.queued), (1, 1, 0));
+    });
+}
+
+/// A short value by itself, as it stands in a reply's word.
+fn short(n: u8) -> Short {
+    Short::from_word(1 << 63 | 1 << 56 | u64::from(n)).expect("the mark of a short frame")
+}
+
+fn complete_short(cell: &Arc<Cell>, n: u8) {
+    let mut wakes = Wakes::default();
+    cell.complete_short(short(n), &mut wakes);
+    wakes.perform();
+}
+
+/// ```text
+/// driver   value in place of "pending"   (or by the lock: wake)
+/// future   hold, leave a waker   sleep   done? take
+/// ```
+#[test]
+fn short_value_wakes_its_future_or_is_found_by_it() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending());
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || complete_short(&of_driver, 7));
+        let executor = Arc::new(Executor(Notify::new()));
+        let waker = Arc::clone(&executor).into();
+        while cell.wake_future(&waker) {
+            executor.0.wait();
+        }
+        assert!(cell.is_done());
+        assert_eq!(taken(&cell), Some(7));
+        driver.join().unwrap();
+    });
+}
+
+/// ```text
+/// driver   value in place of "pending"
+/// other    error by the lock: hold, put, done
+/// reader   done? take   take again
+/// ```
+#[test]
+fn short_value_or_error_whichever_is_first_stands() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending());
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || complete_short(&of_driver, 1));
+        let of_other = Arc::clone(&cell);
+        let other = thread::spawn(move || {
+            of_other.set(value(2));
+            let mut wakes = Wakes::default();
+            of_other.finish(&mut wakes);
+            wakes.perform();
+        });
+        let early = cell.is_done().then(|| taken(&cell).expect("it is done"));
+        driver.join().unwrap();
+        other.join().unwrap();
+        assert!(cell.is_done());
+        let late = taken(&cell);
+        match early {
+            None => assert!(matches!(late, Some(1 | 2))),
+            // A short value stays, what lay under the lock is gone.
+            Some(1) => assert_eq!(late, Some(1)),
+            Some(_) => assert_eq!(late, None),
+        }
+    });
+}
+
+/// ```text
+/// driver   value in place of "pending"   (or by the lock: wake)
+/// two      hold, leave a thread   find it or be told
+/// ```
+#[test]
+fn short_value_tells_each_who_waits() {
+    loom::model(|| {
+        let cell = Arc::new(Cell::pending());
+        let executors = [(); 2].map(|()| Arc::new(Executor(Notify::new())));
+        let of_driver = Arc::clone(&cell);
+        let driver = thread::spawn(move || complete_short(&of_driver, 3));
+        // The waker of the first gives way to that of the second: it has gone.
+        let first = Arc::clone(&executors[0]).into();
+        let second = Arc::clone(&executors[1]).into();
+        if cell.wake_future(&first) {
+            while cell.wake_future(&second) {
+                executors[1].0.wait();
+            }
+        }
+        assert_eq!(taken(&cell), Some(3));
+        driver.join().unwrap();
     });
 }

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use procession_worker::handle::Bell;
+use procession_worker::handle::{Bell, Worker};
 
+use super::parts::Parts;
 use super::{Awaited, Driver};
 use crate::core::Slot;
 
@@ -51,6 +52,18 @@ impl Hearing {
     }
 }
 
+impl Parts {
+    /// Whether every link may go without publishing for now.
+    #[inline]
+    fn may_hold_all(&self) -> bool {
+        self.dirty.iter().all(|at| {
+            let seat = self.seats.get(*at as usize);
+            let worker = seat.and_then(|seat| seat.worker.as_ref());
+            worker.is_some_and(Worker::may_hold)
+        })
+    }
+}
+
 impl Driver {
     pub(super) fn hearing(&self) -> Hearing {
         match (self.drainer, self.sleeping) {
@@ -67,7 +80,8 @@ impl Driver {
     /// What is held back is published by the next flush, which comes with the next wait or submission, and at the
     /// latest when the worker runs dry and rings for it.
     pub(crate) fn flush(&mut self, how: Flush) {
-        if self.parts.dirty.is_empty() {
+        // What is held back needs no bell of its own: its link has calls that were published with one.
+        if how == Flush::MayHold && self.parts.may_hold_all() || self.parts.dirty.is_empty() {
             return;
         }
         let spin = self.spin_allowed();

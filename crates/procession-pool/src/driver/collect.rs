@@ -3,12 +3,20 @@
 //! It must never decode a value (that is the asker's work), and never believe a count it has not checked against
 //! what the scheduler handed out.
 
-use procession_worker::handle::Replies;
+use procession_worker::TaskError;
+use procession_worker::handle::{Replies, Short};
 
 use super::Driver;
 use super::parts::{JobData, Payload};
 use crate::cell::Raw;
 use crate::core::Slot;
+
+/// What came of a call.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Short(Short),
+    Long(Result<Raw, TaskError>),
+}
 
 impl Driver {
     /// Collects the replies of every worker that has work; true when anything came or went.
@@ -86,9 +94,14 @@ impl Driver {
             let most = if watched { 1 } else { left };
             let (mut failed, mut errors) = (None, 0);
             let (mut last_ok, mut last_payload) = (true, &[][..]);
-            // Whoever wants a single reply wants its bytes.
+            let mut short = None;
             let mut count = match most {
-                1 => 0,
+                // Whoever watches wants the bytes.
+                1 if watched => 0,
+                1 => {
+                    short = replies.next_short_value();
+                    u32::from(short.is_some())
+                }
                 _ => replies.skip_short_values(most),
             };
             while count < most
@@ -128,8 +141,11 @@ impl Driver {
                         data.cell.add_run(first, count, frames)
                     }
                     Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => {
-                        let outcome = data.one_reply(last_ok, last_payload);
-                        parts.arrived = Some((job, outcome));
+                        let reply = match short {
+                            Some(value) => Reply::Short(value),
+                            None => Reply::Long(data.one_reply(last_ok, last_payload)),
+                        };
+                        parts.arrived = Some((job, reply));
                         None
                     }
                 };
@@ -145,7 +161,9 @@ impl Driver {
                 None => core.replied(who, count, failed, now, parts),
                 Some(fault) => core.failed(who, fault, now, parts),
             }
-            parts.arrived = None;
+            if parts.arrived.is_some() {
+                parts.arrived = None;
+            }
         }
         if replies.is_strange() {
             parts.violate(slot, "it sent a reply of an unknown kind".into());
@@ -185,7 +203,7 @@ impl Driver {
 }
 
 impl JobData {
-    fn one_reply(&self, ok: bool, payload: &[u8]) -> Result<Raw, procession_worker::TaskError> {
+    fn one_reply(&self, ok: bool, payload: &[u8]) -> Result<Raw, TaskError> {
         if ok {
             Ok(Raw::new(payload))
         } else {

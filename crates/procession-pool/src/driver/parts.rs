@@ -16,13 +16,14 @@ use procession_worker::{TaskError, TaskErrorKind, TaskId};
 use super::Patience;
 use super::accounts::{Account, Ledger};
 use super::again::{Again, Answer};
+use super::collect::Reply;
 use super::exits::Leaving;
 pub(crate) use super::payload::{Mentioning, Payload, Segment, Spent};
 use super::shares::provide;
 use super::slow::{Overran, SlowArgs, Slowest};
 use super::story::Story;
 use super::trace::{TaskSpan, Trace};
-use crate::cell::{Cell, Raw, Told, Wakes};
+use crate::cell::{Cell, Told, Wakes};
 use crate::core::{Cancelled, Effects, Fate, JobId, Overrun, Slot, WorkerRef};
 use crate::describe::Described;
 
@@ -133,7 +134,7 @@ pub(crate) struct Parts {
     /// Why the pool is broken.
     pub(crate) broken: Option<String>,
     /// The outcome of the plain call whose reply the scheduler is being told of.
-    pub(crate) arrived: Option<(JobId, Result<Raw, TaskError>)>,
+    pub(super) arrived: Option<(JobId, Reply)>,
     /// What the scheduler is being told of as a failed attempt.
     pub(crate) answer: Option<Answer>,
     /// A job has ended or news of a stream came, which a sleeping drainer wants to know.
@@ -410,8 +411,15 @@ impl Effects for Parts {
     fn finished(&mut self, job: JobId) {
         if let Some(mut data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
             self.trace.ended(&mut data);
-            match self.arrived.take() {
-                Some((of, outcome)) if of == job => data.cell.complete(outcome, &mut self.wakes),
+            match &self.arrived {
+                Some((of, Reply::Short(value))) if *of == job => {
+                    data.cell.complete_short(*value, &mut self.wakes);
+                }
+                Some((of, _)) if *of == job => {
+                    if let Some((_, Reply::Long(outcome))) = self.arrived.take() {
+                        data.cell.complete(outcome, &mut self.wakes);
+                    }
+                }
                 Some(_) | None => data.cell.finish(&mut self.wakes),
             }
             self.changed = true;

@@ -5,6 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use procession_task::codec::Limits;
 use procession_worker::TaskError;
 use procession_worker::handle::{Replies, now_ns};
 use serde::de::DeserializeOwned;
@@ -82,7 +83,7 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
         let refusal = match &self.place {
             Some((task, Place::Here(phase))) => {
                 let segment = portion.take_segment(0, Portion::new());
-                let limits = self.source.limits();
+                let limits = Limits::default();
                 let retries = self.retries.as_ref();
                 let ran = phase.take_on(self.source.name).and_then(|taken| {
                     let run = || run_here(retries, &taken, *task, &segment.bytes, &limits);
@@ -112,13 +113,13 @@ impl<R: DeserializeOwned, I: Items + ?Sized> Stream<R, I> {
                     cell: &self.source.cell,
                     each: self.each.as_deref(),
                     described: &self.source.described,
-                    id: self.source.id,
+                    id: self.source.id(),
                     span: &mut self.span,
                     by,
                 });
                 match given {
                     Ok(taken) => {
-                        self.source.id = Some(taken.id);
+                        self.source.has_id(taken.id);
                         self.flow.learn(taken.worth_sending, items, bytes);
                         if let Some(each) = &self.each {
                             each.attend(shared);
