@@ -24,6 +24,52 @@ fn step(n: usize) -> Step<usize, usize> {
     }
 }
 
+fn halves(n: u32) -> Vec<u32> {
+    assert!(n < 100, "{n} is large");
+    vec![n / 2; (n % 3) as usize]
+}
+
+/// What several items give together is what is called back: all of it, or the error.
+#[test]
+fn what_flat_verbs_return_is_called_back() {
+    scene(|| {
+        for workers in [0, 2] {
+            let pool = Pool::new(workers).expect("a pool");
+            for (items, expected) in [(0..40, true), (0..101, false), (0..0, true)] {
+                let (tell, told) = mpsc::channel();
+                let hear = move |all: &Result<Vec<u32>, TaskError>| {
+                    let _ = tell.send(all.clone());
+                };
+                let flat: Vec<u32> = items
+                    .clone()
+                    .filter(|n| *n < 100)
+                    .flat_map(halves)
+                    .collect();
+                let all = pool.call(halves).on_complete(hear).flat_map(items);
+                let heard = told.recv().expect("it is called");
+                assert!(told.recv().is_err(), "once");
+                if expected {
+                    assert_eq!(all.as_ref().expect("no error"), &flat);
+                    assert_eq!(heard.expect("no error"), flat);
+                } else {
+                    let kinds = [all, heard].map(|r| r.expect_err("100 is large").kind());
+                    assert_eq!(kinds, [TaskErrorKind::Panicked; 2]);
+                }
+            }
+            let (tell, told) = mpsc::channel();
+            let sevens = pool
+                .call(found)
+                .on_complete(move |all: &Result<Vec<usize>, TaskError>| {
+                    let _ = tell.send(all.as_ref().ok().cloned());
+                })
+                .filter_map(0..250);
+            assert_eq!(sevens.expect("no error"), [7, 107, 207]);
+            assert_eq!(told.recv().expect("it is called"), Some(vec![7, 107, 207]));
+            finish(pool);
+        }
+    });
+}
+
 type Kinds = mpsc::Receiver<Option<TaskErrorKind>>;
 
 /// A callback, and the kinds of the errors it has heard.

@@ -224,6 +224,59 @@ where
     }
 }
 
+impl<F: Copy, V: Send + 'static> CallThen<'_, F, Vec<V>> {
+    /// See [`Pool::filter_map`]. The callback gets what this returns.
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    ///
+    /// # Panics
+    /// When the iterator panics. The callback is not called then.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use procession_pool::{Pool, TaskError};
+    /// let pool = Pool::new(2)?;
+    /// let (report, reports) = std::sync::mpsc::channel();
+    /// let even = pool
+    ///     .call(|n: u32| n.is_multiple_of(2).then_some(n))
+    ///     .on_complete(move |all: &Result<Vec<u32>, TaskError>| report.send(all.clone()).unwrap())
+    ///     .filter_map(1..6)?;
+    /// assert_eq!(even, [2, 4]);
+    /// assert_eq!(reports.recv()??, [2, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn filter_map<T, I>(self, items: I) -> Result<Vec<V>, TaskError>
+    where
+        F: Task<(T,), Output = Option<V>>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        Option<V>: DeserializeOwned,
+    {
+        self.flat_map(items)
+    }
+
+    /// See [`Pool::flat_map`]. The callback gets what this returns.
+    ///
+    /// # Errors
+    /// As [`Pool::map`].
+    ///
+    /// # Panics
+    /// When the iterator panics. The callback is not called then.
+    pub fn flat_map<T, I, U>(self, items: I) -> Result<Vec<V>, TaskError>
+    where
+        F: Task<(T,), Output = U>,
+        (T,): Arguments,
+        I: IntoIterator<Item = T>,
+        U: IntoIterator<Item = V> + DeserializeOwned + Send + 'static,
+    {
+        let flat = |all: Vec<U>| all.into_iter().flatten().collect();
+        let handle = self.call.map_async(items).converted(flat);
+        self.attach(&handle);
+        handle.get()
+    }
+}
+
 /// All results, or the first break or failure among what `next` gives.
 pub(crate) fn all_until<B, R>(
     mut next: impl FnMut() -> Option<Result<Step<B, R>, TaskError>>,
