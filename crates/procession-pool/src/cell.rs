@@ -253,7 +253,8 @@ impl Cell {
         let mut inner = self.lock();
         if let Outcome::Many(arrived) = &mut inner.outcome {
             match arrived.runs.last_mut() {
-                Some((begin, items)) if *begin + *items == first => *items += count,
+                // A stream's items are numbered modulo 2^32.
+                Some((begin, items)) if begin.wrapping_add(*items) == first => *items += count,
                 _ => arrived.runs.push((first, count)),
             }
             arrived.frames.extend_from_slice(frames);
@@ -434,5 +435,30 @@ impl Cell {
             Outcome::Many(arrived) => std::mem::replace(arrived, spare),
             Outcome::Nothing | Outcome::One(_) => Arrived::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use procession_worker::handle::reply_frame;
+
+    use super::{Arrived, Cell};
+
+    #[test]
+    fn runs_that_follow_each_other_are_one_also_where_their_numbers_begin_again() {
+        let cell = Cell::pending_stream();
+        let frame = reply_frame(&[7]);
+        let two = [&frame[..], &frame[..]].concat();
+        for (first, count, frames) in [
+            (u32::MAX - 1, 2, &two),
+            (0, 1, &frame),
+            (2, 1, &frame),
+            (3, 2, &two),
+        ] {
+            let _ = cell.add_run(first, count, frames);
+        }
+        let arrived = cell.take_arrived(Arrived::default());
+        assert_eq!(arrived.runs, [(u32::MAX - 1, 3), (2, 3)]);
+        assert_eq!(arrived.frames.len(), 6 * frame.len());
     }
 }

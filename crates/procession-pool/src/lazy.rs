@@ -213,13 +213,13 @@ impl<F: Copy> Call<'_, F> {
         let task = TaskRef::of::<F, (T,)>(self.task).map_err(|e| {
             TaskError::new(TaskErrorKind::EncodeArgs, e.name()).with_detail(e.to_string())
         })?;
-        self.check(task.name())?;
         let (workers, portion) = match &self.pool.shared {
             Some(shared) => (shared.size(), shared.portion()),
             None => (0, 1),
         };
         let flow = Flow::new(self.chunk_items(), self.buffer, workers)
             .map_err(|what| invalid_option(task.name(), what))?;
+        self.check(task.name())?;
         let owners = match flow.chunk() {
             Chunk::Fixed(items) => self.owners(workers, items as usize),
             Chunk::Auto | Chunk::AtMost(_) => None,

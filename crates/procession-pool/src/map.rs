@@ -152,8 +152,8 @@ impl<R: DeserializeOwned> Collector<R> {
     /// Decodes what has arrived.
     fn add(&mut self, arrived: &mut Arrived, source: &Source) {
         for (item, error) in arrived.failed.drain(..) {
-            self.silent += 1;
             if let Some(run) = self.results.run_for(item..item + 1) {
+                self.silent += 1;
                 run.push(None);
                 self.failed.push((item, error));
                 self.results.join();
@@ -162,12 +162,12 @@ impl<R: DeserializeOwned> Collector<R> {
         let limits = Limits::default();
         let mut replies = Replies::new(&arrived.frames);
         for &(first, count) in &arrived.runs {
-            self.replied += u64::from(count);
             let mut left = first..first + count;
             let Some(run) = self.results.run_for(left.clone()) else {
                 left.for_each(|_| _ = replies.next());
                 continue;
             };
+            self.replied += u64::from(count);
             let failed = &mut self.failed;
             while left.start < left.end {
                 // One guard for all that decode without a panic: one for each would cost as much as the decoding.

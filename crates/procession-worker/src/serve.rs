@@ -49,6 +49,7 @@ struct Server {
     /// Sleeps until there is room for replies.
     room: Sleeper,
     limits: Limits,
+    /// The last call: a short one says how it follows that.
     last: Option<CallHeader>,
     /// The descriptor of the last call: tasks repeat.
     known: Option<(i64, u64, &'static Descriptor)>,

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use procession_worker::handle::{Bell, Worker};
+use procession_worker::handle::Bell;
 
 use super::parts::Parts;
 use super::{Awaited, Driver};
@@ -53,13 +53,15 @@ impl Hearing {
 }
 
 impl Parts {
-    /// Whether every link may go without publishing for now.
+    /// Whether every link may go without publishing for now: who hears its bell publishes the rest.
     #[inline]
-    fn may_hold_all(&self) -> bool {
+    fn may_hold_all(&self, hearing: Hearing) -> bool {
         self.dirty.iter().all(|at| {
             let seat = self.seats.get(*at as usize);
-            let worker = seat.and_then(|seat| seat.worker.as_ref());
-            worker.is_some_and(Worker::may_hold)
+            seat.is_some_and(|seat| {
+                let worker = seat.worker.as_ref().filter(|worker| worker.may_hold());
+                worker.is_some_and(|worker| hearing.hears(worker.asked(), seat.slept_on))
+            })
         })
     }
 }
@@ -80,12 +82,14 @@ impl Driver {
     /// What is held back is published by the next flush, which comes with the next wait or submission, and at the
     /// latest when the worker runs dry and rings for it.
     pub(crate) fn flush(&mut self, how: Flush) {
-        // What is held back needs no bell of its own: its link has calls that were published with one.
-        if how == Flush::MayHold && self.parts.may_hold_all() || self.parts.dirty.is_empty() {
+        if self.parts.dirty.is_empty() {
+            return;
+        }
+        let hearing = self.hearing();
+        if how == Flush::MayHold && self.parts.may_hold_all(hearing) {
             return;
         }
         let spin = self.spin_allowed();
-        let hearing = self.hearing();
         let awaited = match how {
             Flush::Now | Flush::MayHold => Awaited::Nothing,
             Flush::For(awaited) => awaited,

@@ -205,8 +205,6 @@ impl Worker {
             .calls
             .take_back()
             .map_err(|e| Error::message(e.to_string()))?;
-        // The next call follows one that the worker has claimed: which one, it is not known here.
-        self.last = None;
         let mut taken = 0;
         while self.ends.back().is_some_and(|end| *end > claimed) {
             self.ends.pop_back();
@@ -216,6 +214,10 @@ impl Worker {
             self.unpublished = self.unpublished.saturating_sub(1);
             taken += 1;
             self.outgoing = None;
+        }
+        if taken > 0 {
+            // The next call follows one that the worker has claimed: which one, is not known here.
+            self.last = None;
         }
         Ok(taken)
     }
