@@ -212,6 +212,7 @@ impl PoolBuilder {
                 "cannot make a pool with room for 0 items: max_queued must be at least 1",
             ));
         }
+        crate::suspended::decide();
         self.defaults.check()?;
         let life = self.life.config(workers)?;
         self.limits.check()?;

@@ -191,6 +191,7 @@ mod size;
 mod stats;
 mod stream;
 mod submit;
+mod suspended;
 mod sync;
 mod then;
 mod until;
@@ -219,6 +220,7 @@ pub use stats::{
 };
 pub use stream::Items;
 pub use submit::SubmitError;
+pub use suspended::count_suspended_time;
 pub use then::CallThen;
 pub use until::Step;
 pub use waits::{Unfinished, as_completed, as_completed_timeout, wait_all, wait_any};

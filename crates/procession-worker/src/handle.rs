@@ -23,7 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use procession_os::child::Child;
-pub use procession_os::clock::{monotonic_coarse_ns as tick_ns, monotonic_ns as now_ns};
+pub use procession_os::clock::{
+    count_suspended_time, counts_suspended_time, monotonic_coarse_ns as tick_ns,
+    monotonic_ns as now_ns,
+};
 use procession_os::doorbell::Waker;
 use procession_os::ring::{Consumer, Producer};
 use procession_os::socket::{Received, Socket};

@@ -46,6 +46,8 @@ pub(crate) const WANTED: usize = 177;
 pub(crate) const OUTPUT_CAPTURED: u64 = 1;
 /// In [`WANTED`]: the worker notes its resident memory after each call.
 pub(crate) const MEMORY_NOTED: u64 = 2;
+/// In [`WANTED`]: the parent's clock goes on while the machine is suspended, and so is the worker's to do.
+pub(crate) const SUSPENSION_COUNTED: u64 = 4;
 /// In [`WANTED`], from this bit on: the finest level of log records to send, 1 to 5; 0: none.
 pub(crate) const LOG_LEVEL_SHIFT: u32 = 8;
 /// Progress of the worker (0: at no task), in one line only it writes.

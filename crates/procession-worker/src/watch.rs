@@ -6,6 +6,7 @@ use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use procession_os::clock::counts_suspended_time;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 
@@ -15,6 +16,8 @@ use crate::handle::Worker;
 const NOTIFIED: u64 = u64::MAX;
 const ENDED_BIT: u64 = 1 << 63;
 const OUTPUT_BIT: u64 = 1 << 62;
+/// How soon after the machine wakes up the time is seen that it was suspended, where that counts.
+const SUSPENSION_SEEN: Duration = Duration::from_secs(1);
 
 /// Something a [`Watch`] saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +166,13 @@ impl Watch {
 
     /// Sleeps until something happens or `timeout` passes; appends what was seen.
     pub fn wait(&self, timeout: Option<Duration>, seen: &mut Vec<Seen>) {
-        let timeout = timeout.map(|t| Timespec {
+        // The kernel does not count the time in which the machine is suspended here: it is to be seen soon after.
+        let most = if counts_suspended_time() {
+            SUSPENSION_SEEN
+        } else {
+            Duration::MAX
+        };
+        let timeout = timeout.map(|t| t.min(most)).map(|t| Timespec {
             tv_sec: i64::try_from(t.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: t.subsec_nanos().into(),
         });

@@ -378,6 +378,7 @@ pub use procession_worker::{cpu_count, init, is_worker};
 pub use procession_worker::{Process, ProcessBuilder, ProcessInfo};
 pub use procession_worker::{active_children, current_process, parent_process};
 
+pub use procession_pool::count_suspended_time;
 pub use procession_pool::{
     AsyncResult, AwaitRoom, Call, CallProgress, CallThen, Pool, PoolBuilder, SubmitError,
     Unfinished,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use procession_os::clock;
 use procession_os::doorbell::Waker;
 use procession_os::ring::{Consumer, Producer};
 use procession_os::segment::Segment;
@@ -170,7 +171,12 @@ fn wanted(spec: &WorkerSpec) -> u64 {
     } else {
         0
     };
-    captured | memory | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
+    let suspension = if clock::counts_suspended_time() {
+        link::SUSPENSION_COUNTED
+    } else {
+        0
+    };
+    captured | memory | suspension | u64::from(spec.log_level) << link::LOG_LEVEL_SHIFT
 }
 
 fn duplicate(fd: Option<BorrowedFd<'_>>, name: &str) -> Result<OwnedFd, Error> {

@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use procession_os::clock::monotonic_ns;
+use procession_os::clock::{self, monotonic_ns};
 use procession_os::prologue;
 use procession_os::segment::Segment;
 use procession_os::socket::Socket;
@@ -60,6 +60,9 @@ pub(crate) fn run(pooled: Pooled) -> ! {
     let Some(layout) = segment.and_then(|segment| map_link(segment, segment_bytes)) else {
         prologue::exit_now(EXIT_PROTOCOL);
     };
+    if layout.get(link::WANTED) & link::SUSPENSION_COUNTED != 0 {
+        clock::count_suspended_time();
+    }
     words::open(&layout);
     prologue::install_fatal_signal_note(
         layout.header.sub(link::FATAL_NOTE, link::FATAL_NOTE_WORDS),
