@@ -257,6 +257,10 @@ fn limits_without_meaning_are_errors_of_build() {
                 "start_timeout must be above 0",
             ),
             (
+                refused(two().initializer_timeout(Duration::ZERO)),
+                "initializer_timeout must be above 0",
+            ),
+            (
                 refused(Pool::builder().workers(0).memory_limit(0)),
                 "memory_limit",
             ),

@@ -41,6 +41,57 @@ fn a_hanging_initializer_breaks_the_pool_at_its_limit() {
     });
 }
 
+/// FAULTS 29: the initializer has a limit of its own, which says so; what comes before it does not count.
+#[test]
+fn a_hanging_initializer_breaks_the_pool_at_a_limit_of_its_own() {
+    scene(|| {
+        let pool = Pool::builder()
+            .workers(2)
+            .initializer(sleep_for_ever, ())
+            .initializer_timeout(Duration::from_millis(200))
+            .build()
+            .unwrap();
+        let outcome = pool.apply_async(|x: u32| x, (1,)).get_timeout(LONG);
+        let error = error_of(outcome.expect("an outcome"), TaskErrorKind::Broken);
+        let text = error.to_string();
+        assert!(
+            text.contains("did not become ready within its initializer timeout of 200ms"),
+            "{text}"
+        );
+        finish(pool);
+    });
+}
+
+/// What is first is said, whichever limit that is.
+#[test]
+fn the_shorter_of_both_limits_of_a_start_counts() {
+    scene(|| {
+        let pool = Pool::builder()
+            .workers(1)
+            .initializer(sleep_for_ever, ())
+            .initializer_timeout(LONG)
+            .start_timeout(Duration::from_millis(300))
+            .build()
+            .unwrap();
+        let error = error_of(pool.apply(|x: u32| x, (1,)), TaskErrorKind::Broken);
+        assert!(
+            error.to_string().contains("start timeout of 300ms"),
+            "{error}"
+        );
+        finish(pool);
+
+        let pool = Pool::builder()
+            .workers(2)
+            .initializer(std::thread::sleep, (Duration::from_millis(300),))
+            .initializer_timeout(LONG)
+            .build()
+            .unwrap();
+        assert_usable(&pool);
+        assert_eq!(pool.stats().restarts, 0);
+        finish(pool);
+    });
+}
+
 /// CT18: below the limit nothing is different.
 #[test]
 fn an_initializer_within_its_limit_is_waited_for() {

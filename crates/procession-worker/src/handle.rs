@@ -114,6 +114,8 @@ pub enum Sent {
 pub enum News {
     /// It rang; replies are on the link.
     Bell,
+    /// It has come up: from here on its initializer runs, if it has one.
+    Up,
     /// It runs calls from here on.
     Ready,
     /// Its initializer failed; it is about to end.
@@ -233,7 +235,7 @@ impl Worker {
             Ok(hello @ FromWorker::Hello { .. }) if !self.greeted => {
                 self.greeted = true;
                 match start::check_hello(&hello, self.nonce) {
-                    Ok(()) => return self.news(),
+                    Ok(()) => News::Up,
                     Err(e) => News::Broken(e.to_string()),
                 }
             }

@@ -12,6 +12,7 @@ use crate::options::nanos;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TimeOptions {
     start: Option<Duration>,
+    initializer: Option<Duration>,
     exit: Option<Duration>,
     term: Option<Duration>,
     timeout: Option<Duration>,
@@ -41,6 +42,32 @@ impl PoolBuilder {
     /// ```
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.times.start = Some(limit);
+        self
+    }
+
+    /// How long a worker's [initializer](PoolBuilder::initializer), and then the making of its
+    /// [state](PoolBuilder::state), may take together: only the [`start_timeout`](PoolBuilder::start_timeout) bounds them
+    /// otherwise. Zero is an error of [`PoolBuilder::build`].
+    ///
+    /// It counts from when the worker's program has come up, so the machine's load, and what the program does before
+    /// `init`, are no part of it. What happens then is what happens at the `start_timeout`, and the text says which of them it
+    /// was.
+    ///
+    /// ```
+    /// # procession_worker::init();
+    /// use std::time::Duration;
+    /// use procession_pool::Pool;
+    /// let pool = Pool::builder()
+    ///     .workers(5)
+    ///     .initializer(std::thread::sleep, (Duration::from_secs(3600),))
+    ///     .initializer_timeout(Duration::from_millis(200))
+    ///     .build()?;
+    /// let error = pool.apply(|x: u32| x, (1,)).unwrap_err();
+    /// assert!(error.to_string().contains("within its initializer timeout of 200ms"), "{error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer_timeout(mut self, limit: Duration) -> Self {
+        self.times.initializer = Some(limit);
         self
     }
 
@@ -145,7 +172,11 @@ impl PoolBuilder {
 impl TimeOptions {
     /// Whether everything asked for has a meaning.
     pub(super) fn check(&self) -> Result<(), Error> {
-        for (limit, name) in [(self.start, "start_timeout"), (self.exit, "exit_timeout")] {
+        for (limit, name) in [
+            (self.start, "start_timeout"),
+            (self.initializer, "initializer_timeout"),
+            (self.exit, "exit_timeout"),
+        ] {
             if limit.is_some_and(|limit| limit.is_zero()) {
                 let text = format!("cannot make a pool: {name} must be above 0");
                 return Err(Error::message(text));
@@ -163,6 +194,9 @@ impl TimeOptions {
         let mut patience = Patience::default();
         if let Some(limit) = self.start {
             patience.start = nanos(limit);
+        }
+        if let Some(limit) = self.initializer {
+            patience.initializer = nanos(limit);
         }
         if let Some(limit) = self.exit {
             patience.stop = nanos(limit);

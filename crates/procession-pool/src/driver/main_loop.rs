@@ -185,6 +185,7 @@ impl Driver {
 
     /// Reads what a worker says on its control socket.
     fn hear(&mut self, slot: Slot, shared: &Shared, now: u64) {
+        let initializer = self.parts.patience.initializer;
         // Bounded, so that a worker that talks without end cannot hold the others up.
         for _ in 0..64 {
             let Some(seat) = self.parts.seat(slot) else {
@@ -196,6 +197,14 @@ impl Driver {
             match worker.news() {
                 None => return,
                 Some(News::Bell) => {}
+                Some(News::Up) => {
+                    let limit = now.saturating_add(initializer);
+                    // What is told to end meanwhile has less time.
+                    if !seat.ending && seat.kill_at.is_some_and(|at| at > limit) {
+                        seat.kill_at = Some(limit);
+                        seat.initializes = true;
+                    }
+                }
                 Some(News::Ready) => {
                     seat.ready = true;
                     seat.kill_at = seat.kill_at.filter(|_| seat.ending);
@@ -249,10 +258,15 @@ impl Driver {
                     seat.violation
                         .get_or_insert_with(|| "it closed its channel".into());
                 } else if !seat.closed && !seat.ready && !seat.ending {
+                    let (what, limit) = if seat.initializes {
+                        ("within its initializer timeout", patience.initializer)
+                    } else {
+                        ("within its start timeout", patience.start)
+                    };
                     seat.start_failure = Some(format!(
-                        "{} did not become ready within its start timeout of {:?}",
+                        "{} did not become ready {what} of {:?}",
                         worker.name(),
-                        Duration::from_nanos(patience.start)
+                        Duration::from_nanos(limit)
                     ));
                 }
             }

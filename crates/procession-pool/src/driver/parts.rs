@@ -85,6 +85,8 @@ pub(crate) struct Seat {
     pub(crate) closed: bool,
     /// It has said READY.
     pub(crate) ready: bool,
+    /// Its initializer runs, and has a limit of its own that comes before that of the start.
+    pub(crate) initializes: bool,
     /// It was told to end.
     pub(crate) ending: bool,
     /// It was told to end at once before it was known to be ready.

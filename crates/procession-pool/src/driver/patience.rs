@@ -12,6 +12,8 @@ const TERM_GRACE_NS: u64 = 100_000_000;
 pub(crate) struct Patience {
     /// From the start of a worker until it is ready.
     pub(crate) start: u64,
+    /// Of that, from when its program has come up.
+    pub(crate) initializer: u64,
     /// From the word that a worker is to end in good order until it has ended.
     pub(crate) stop: u64,
     /// From SIGTERM to SIGKILL; 0: SIGKILL at once.
@@ -22,6 +24,7 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             start: START_LIMIT_NS,
+            initializer: u64::MAX,
             stop: STOP_GRACE_NS,
             term: TERM_GRACE_NS,
         }

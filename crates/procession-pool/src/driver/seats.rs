@@ -127,6 +127,7 @@ impl Driver {
         seat.incarnation = None;
         seat.kill_at = Some(now.saturating_add(patience.start));
         seat.ready = false;
+        seat.initializes = false;
         seat.ending = false;
         seat.cut_short = false;
         seat.closed = false;
