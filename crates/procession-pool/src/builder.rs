@@ -91,8 +91,9 @@ impl PoolBuilder {
     ///
     /// A worker whose initializer panics, or returns `Err`, never becomes ready. When no worker does, the pool is
     /// broken after five starts: every handle gets the initializer's own error. The
-    /// [`start_timeout`](PoolBuilder::start_timeout) holds for it. Arguments that cannot be encoded (their `Serialize` fails or
-    /// panics) are an error of [`PoolBuilder::build`].
+    /// [`start_timeout`](PoolBuilder::start_timeout) holds for it, and an
+    /// [`initializer_timeout`](PoolBuilder::initializer_timeout) of its own. Arguments that cannot be encoded (their
+    /// `Serialize` fails or panics) are an error of [`PoolBuilder::build`].
     ///
     /// An inline pool runs it once, in `build`, whose error its failure is.
     ///

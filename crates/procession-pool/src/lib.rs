@@ -88,7 +88,7 @@
 //! | inputs without end, items one by one | [`Pool::imap`], [`Pool::imap_unordered`], [`Call::buffer_size`], [`Imap::next_timeout`] |
 //! | more calls than may wait | [`PoolBuilder::max_queued`], [`Pool::try_apply_async`], [`Pool::wait_for_room`], [`Pool::room`] |
 //! | many handles, callbacks | [`as_completed`], [`wait_any`], [`wait_all`], [`AsyncResult::on_complete`], [`Call::on_complete`] |
-//! | time | [`Call::timeout`], [`Call::queue_deadline`], for all calls [`PoolBuilder::task_timeout`], [`queue_deadline`](PoolBuilder::queue_deadline); [`start_timeout`](PoolBuilder::start_timeout), [`exit_timeout`](PoolBuilder::exit_timeout) |
+//! | time | [`Call::timeout`], [`Call::queue_deadline`], for all calls [`PoolBuilder::task_timeout`], [`queue_deadline`](PoolBuilder::queue_deadline); [`start_timeout`](PoolBuilder::start_timeout), [`initializer_timeout`](PoolBuilder::initializer_timeout), [`exit_timeout`](PoolBuilder::exit_timeout); [`count_suspended_time`] |
 //! | what is not wanted any more | [`AsyncResult::cancel`], [`Pool::cancel_all`], [`cancelled`], [`PoolBuilder::cancel_grace`], [`timeout_grace`](PoolBuilder::timeout_grace), [`term_grace`](PoolBuilder::term_grace) |
 //! | what begins first, and where | [`Call::priority`], [`Call::sticky`] |
 //! | what may fail now and then | [`Call::retries`] and its kin; for all calls [`PoolBuilder::retries`], [`retry_delay`](PoolBuilder::retry_delay), [`retry_on_death`](PoolBuilder::retry_on_death), [`retry_if`](PoolBuilder::retry_if) |
