@@ -39,13 +39,8 @@ fn complete(cell: &Arc<Cell>, n: u8) {
     wakes.perform();
 }
 
-/// ```text
-/// driver   outcome set, done   take the waker   wake
-/// future   not done? leave a waker   sleep   done? take
-/// ```
-#[test]
-fn future_is_woken_or_finds_its_outcome() {
-    loom::model(|| {
+fn future_finds_what_comes_by(complete: fn(&Arc<Cell>, u8)) {
+    loom::model(move || {
         let cell = Arc::new(Cell::pending());
         let of_driver = Arc::clone(&cell);
         let driver = thread::spawn(move || complete(&of_driver, 7));
@@ -58,6 +53,15 @@ fn future_is_woken_or_finds_its_outcome() {
         assert_eq!(taken(&cell), Some(7));
         driver.join().unwrap();
     });
+}
+
+/// ```text
+/// driver   outcome set, done   take the waker   wake
+/// future   not done? leave a waker   sleep   done? take
+/// ```
+#[test]
+fn future_is_woken_or_finds_its_outcome() {
+    future_finds_what_comes_by(complete);
 }
 
 /// ```text
@@ -189,19 +193,7 @@ fn complete_short(cell: &Arc<Cell>, n: u8) {
 /// ```
 #[test]
 fn short_value_wakes_its_future_or_is_found_by_it() {
-    loom::model(|| {
-        let cell = Arc::new(Cell::pending());
-        let of_driver = Arc::clone(&cell);
-        let driver = thread::spawn(move || complete_short(&of_driver, 7));
-        let executor = Arc::new(Executor(Notify::new()));
-        let waker = Arc::clone(&executor).into();
-        while cell.wake_future(&waker) {
-            executor.0.wait();
-        }
-        assert!(cell.is_done());
-        assert_eq!(taken(&cell), Some(7));
-        driver.join().unwrap();
-    });
+    future_finds_what_comes_by(complete_short);
 }
 
 /// ```text
