@@ -156,7 +156,11 @@ fn an_imap_goes_on_behind_what_was_cancelled() {
         let mut naps = pool.call(nap).buffer_size(4).imap(input);
         thread::scope(|threads| {
             threads.spawn(|| {
-                until("two run", || pool.stats().running == 2);
+                // What is read from the input after it would not be cancelled.
+                until("the window is full", || {
+                    let stats = pool.stats();
+                    stats.running == 2 && stats.queued == 2
+                });
                 assert!(pool.cancel_all() > 0);
             });
             error_of(naps.next().unwrap(), TaskErrorKind::Cancelled);
