@@ -1,9 +1,13 @@
 //! What the kernel says of its memory killer: how often it struck in this process's memory cgroup. It only reads.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where cgroups are mounted.
 const MOUNTS: &str = "/sys/fs/cgroup";
+/// Far more than the few lines of counts that such a file has, in bytes.
+const LONGEST: usize = 1024;
 
 /// The count of processes that the kernel killed for want of memory in the memory cgroup of this process.
 ///
@@ -36,7 +40,10 @@ impl OomKills {
 
     /// How many there have been since the cgroup was made; `None` when the file has gone.
     pub fn count(&self) -> Option<u64> {
-        let text = std::fs::read_to_string(&self.file).ok()?;
+        let mut text = String::with_capacity(LONGEST);
+        let file = File::open(&self.file).ok()?;
+        // Without a look at its size, which says nothing here.
+        file.take(LONGEST as u64).read_to_string(&mut text).ok()?;
         let line = text
             .lines()
             .find_map(|line| line.strip_prefix("oom_kill "))?;

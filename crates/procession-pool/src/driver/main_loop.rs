@@ -52,6 +52,7 @@ fn serve(shared: &Shared) {
             driver.forget(&gone, &shared.watch);
         }
         let to_start = std::mem::take(&mut driver.parts.to_start);
+        let ended = std::mem::take(&mut driver.parts.ended);
         let exits = std::mem::take(&mut driver.parts.leaving.came);
         let finished = driver.core.is_finished();
         driver.flush(Flush::Now);
@@ -66,9 +67,17 @@ fn serve(shared: &Shared) {
             // A waker has forked: this thread is all there is of the copy.
             break;
         }
+        if !ended.is_empty() {
+            // The kernel wakes the host's main thread when a child ends, and queues it behind this one while the dying process
+            // is still on the other processor. What follows takes longer than all before: whoever waits goes first.
+            std::thread::yield_now();
+        }
         shared.exits.keep(exits, shared.spec.max_frame);
-        // Their files are closed without the lock.
+        // Their files are closed without the lock, and after those who wait were told.
         drop(gone);
+        for worker in ended {
+            shared.watch.remove(&worker);
+        }
         if finished {
             break;
         }
@@ -136,7 +145,7 @@ impl Driver {
                 Seen::Ended(key) => {
                     if let Some(slot) = self.slot_of(key) {
                         self.hear(slot, shared, now);
-                        self.worker_ended(slot, &shared.watch, now);
+                        self.worker_ended(slot, now);
                     }
                 }
             }
@@ -194,6 +203,9 @@ impl Driver {
             let Some(worker) = &mut seat.worker else {
                 return;
             };
+            if seat.closed {
+                return;
+            }
             match worker.news() {
                 None => return,
                 Some(News::Bell) => {}

@@ -127,6 +127,8 @@ pub(crate) struct Parts {
     pub(crate) dirty: Vec<u32>,
     /// Where workers are to be started, and under which index.
     pub(crate) to_start: Vec<(Slot, u32)>,
+    /// Workers that have ended; the pool's own thread lets go of their files.
+    pub(super) ended: Vec<Worker>,
     pub(crate) wakes: Wakes,
     pub(crate) profiles: Tasks,
     pub(super) slowest: Slowest,

@@ -16,7 +16,7 @@ use crate::core::Slot;
 
 impl Driver {
     /// A worker has ended: its last replies count, what it was running is lost, the rest goes elsewhere.
-    pub(crate) fn worker_ended(&mut self, slot: Slot, watch: &Watch, now: u64) {
+    pub(crate) fn worker_ended(&mut self, slot: Slot, now: u64) {
         self.collect(slot, true, now);
         self.take_last_output(slot);
         let Parts {
@@ -40,7 +40,6 @@ impl Driver {
             Ok(None) => return,
             Err(_) => procession_worker::ExitStatus::lost(),
         };
-        watch.remove(worker);
         let claimed = if worker.frames() == 0 {
             Ok(0)
         } else {
@@ -97,14 +96,13 @@ impl Driver {
         let Some(seat) = self.parts.seats.get_mut(slot.index()) else {
             return;
         };
-        // The worker is dropped after the core has looked at its frames: they are counted in the core alone.
         let worker = seat.worker.take();
         seat.kill_at = None;
         seat.work_done = (0, 0);
         if let Some(who) = who {
             self.core.lost(who, begun, now, &mut self.parts);
         }
-        drop(worker);
+        self.parts.ended.extend(worker);
     }
 
     /// Installs a started worker in its seat.
