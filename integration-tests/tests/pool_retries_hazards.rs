@@ -48,13 +48,52 @@ fn predicate_may_use_the_pool() {
     scene(|| {
         let pool = Arc::new(Pool::builder().workers(1).max_queued(1).build().unwrap());
         let inside = Arc::clone(&pool);
-        let asks = move |_: &procession::TaskError| {
-            assert!(inside.join().is_err(), "it would wait for itself");
-            inside.apply(|x: u32| x == 4, (4,)).unwrap()
-        };
+        let asks = move |_: &procession::TaskError| inside.apply(|x: u32| x == 4, (4,)).unwrap();
         let call = pool.call(fails).retries(2).retry_if(asks);
         let error = error_of(call.apply(()), TaskErrorKind::Panicked);
         assert_eq!(error.attempts(), 3);
+        drop(call);
+        pool.close();
+        pool.join().unwrap();
+    });
+}
+
+/// Every handle resolves, also where a callback waits for it: failures are judged on a thread of their own.
+#[test]
+fn callback_waits_for_what_is_judged() {
+    scene(|| {
+        let pool = Arc::new(warm(1));
+        let inside = Arc::clone(&pool);
+        let (report, reports) = mpsc::channel();
+        pool.apply_async(|| (), ()).on_complete(move |_| {
+            let judged = inside.call(fails).retries(3).retry_if(|e| e.attempts() < 3);
+            report.send(judged.apply(())).unwrap();
+        });
+        let outcome = reports.recv_timeout(LONG).expect("the callback goes on");
+        assert_eq!(error_of(outcome, TaskErrorKind::Panicked).attempts(), 3);
+        pool.close();
+        pool.join().unwrap();
+    });
+}
+
+/// And where a predicate waits for a callback.
+#[test]
+fn predicate_waits_for_a_callback() {
+    scene(|| {
+        let pool = Arc::new(warm(1));
+        let inside = Arc::clone(&pool);
+        let waits = move |_: &procession::TaskError| {
+            let (called, calls) = mpsc::channel();
+            inside
+                .apply_async(|| (), ())
+                .on_complete(move |_| called.send(()).unwrap());
+            calls.recv_timeout(LONG).is_ok()
+        };
+        let call = pool.call(fails).retries(1).retry_if(waits);
+        assert_eq!(
+            error_of(call.apply(()), TaskErrorKind::Panicked).attempts(),
+            2
+        );
         drop(call);
         pool.close();
         pool.join().unwrap();
@@ -68,6 +107,9 @@ fn predicate_may_terminate_the_pool() {
         let inside = Arc::clone(&pool);
         let ends = move |_: &procession::TaskError| {
             inside.terminate();
+            let error = inside.join().unwrap_err();
+            assert!(error.is_would_deadlock(), "{error}");
+            assert!(error.to_string().contains("or retry predicate"), "{error}");
             true
         };
         let call = pool.call(fails).retries(2).retry_if(ends);

@@ -26,9 +26,10 @@ std::thread_local! {
     static SERVES: std::cell::Cell<*const Callbacks> = const { std::cell::Cell::new(ptr::null()) };
 }
 
-/// One pool's callbacks.
-#[derive(Default)]
+/// One pool's callbacks, or the questions it asks: what one thread calls.
 pub(crate) struct Callbacks {
+    /// What the thread is called.
+    name: &'static str,
     state: Mutex<State>,
     none_open: Condvar,
     panicked: AtomicU64,
@@ -144,6 +145,19 @@ impl fmt::Debug for Callbacks {
 }
 
 impl Callbacks {
+    /// None yet, and no thread.
+    pub(crate) fn new(name: &'static str) -> Callbacks {
+        Callbacks {
+            name,
+            state: Mutex::default(),
+            none_open: Condvar::new(),
+            panicked: AtomicU64::new(0),
+            missing: AtomicBool::new(false),
+            due: AtomicU64::new(0),
+            begins: OnceLock::new(),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,7 +253,7 @@ impl Callbacks {
     fn start(self: &Arc<Self>, from: flume::Receiver<Work>) -> std::io::Result<JoinHandle<()>> {
         let callbacks = Arc::clone(self);
         std::thread::Builder::new()
-            .name("procession-callbacks".into())
+            .name(self.name.into())
             .spawn(move || {
                 SERVES.set(Arc::as_ptr(&callbacks));
                 for work in from {
@@ -285,9 +299,8 @@ impl Callbacks {
 
     /// Runs a callback's code; a panic is counted and ends here.
     pub(crate) fn guard(&self, code: impl FnOnce()) {
-        if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(code)) {
+        if !contain(code) {
             self.panicked.fetch_add(1, Ordering::Relaxed);
-            drop_quietly(payload);
         }
     }
 
@@ -344,6 +357,17 @@ impl Callbacks {
         let (channel, thread) = (state.channel.take(), state.thread.take());
         drop(state);
         drop((channel, thread));
+    }
+}
+
+/// Runs user code, whose panic ends here; false when it panicked.
+pub(crate) fn contain(code: impl FnOnce()) -> bool {
+    match std::panic::catch_unwind(AssertUnwindSafe(code)) {
+        Ok(()) => true,
+        Err(payload) => {
+            drop_quietly(payload);
+            false
+        }
     }
 }
 

@@ -86,6 +86,8 @@ pub(crate) struct Shared {
     warmed: Condvar,
     pub(crate) spec: WorkerSpec,
     pub(crate) callbacks: Arc<Callbacks>,
+    /// Where failures are judged: not among the callbacks, which may wait for what is judged.
+    judges: Arc<Callbacks>,
     pub(crate) exits: Arc<Exits>,
     /// Where captured lines go.
     output: Option<Arc<Delivery>>,
@@ -225,7 +227,8 @@ impl Shared {
             ended_changed: Condvar::new(),
             warmed: Condvar::new(),
             spec,
-            callbacks: Arc::default(),
+            callbacks: Arc::new(Callbacks::new("procession-callbacks")),
+            judges: Arc::new(Callbacks::new("procession-judges")),
             exits: Arc::default(),
             output: None,
             #[cfg(feature = "log")]

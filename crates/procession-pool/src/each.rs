@@ -12,7 +12,7 @@ use procession_worker::handle::Replies;
 use procession_worker::{TaskError, TaskId};
 use serde::de::DeserializeOwned;
 
-use crate::callbacks::Callbacks;
+use crate::callbacks::{Callbacks, contain};
 use crate::cell::{Cell, Raw};
 use crate::describe::Described;
 use crate::driver::Shared;
@@ -63,8 +63,7 @@ impl Each {
     ) -> Arc<Each> {
         let thread = pool.shared.as_ref().map(|shared| &shared.callbacks);
         let thread = thread.map(Arc::clone);
-        let posted = thread.is_some();
-        let guard = thread.clone().unwrap_or_default();
+        let counts = thread.clone();
         let cell = Arc::new(Cell::pending());
         let mut source = Source::of(None, cell, name).with_described(described);
         let mut last = 0u64;
@@ -75,18 +74,18 @@ impl Each {
             if let Some(id) = id {
                 source.has_id(id);
             }
-            if posted {
-                guard.begin();
+            if let Some(callbacks) = &counts {
+                callbacks.begin();
             }
             // Decoding is user code, and so is the drop of what was decoded.
-            guard.guard(|| {
+            guard(counts.as_deref(), || {
                 let value = answer.and_then(|bytes| decode_result::<R>(bytes, &source));
                 let outcome = value.map_err(|e| complete(e, last as usize, &source));
                 if let Some(described) = &source.described {
                     described.forget(last);
                 }
                 for function in &mut functions {
-                    guard.guard(|| function(&outcome));
+                    guard(counts.as_deref(), || function(&outcome));
                 }
             });
         };
@@ -193,5 +192,15 @@ impl Each {
         drop(end);
         // Who has called this owns it too.
         drop(over);
+    }
+}
+
+/// Runs user code, whose panic ends here, and is counted where there is a pool that counts.
+fn guard(counts: Option<&Callbacks>, code: impl FnOnce()) {
+    match counts {
+        Some(callbacks) => callbacks.guard(code),
+        None => {
+            contain(code);
+        }
     }
 }

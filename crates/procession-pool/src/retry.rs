@@ -175,10 +175,9 @@ impl<F: Copy> Call<'_, F> {
     /// Asks `predicate` about each failure that would be tried again; what it refuses is the outcome. Nothing of the
     /// [pool's](crate::PoolBuilder::retry_if) on which failures are tried again holds then for this call.
     ///
-    /// The predicate runs on the thread of the pool's [callbacks](Call::on_complete), while the item waits; so a callback
-    /// or predicate that takes its time delays decisions. It may use the pool, but neither it nor a callback may wait without
-    /// a limit for what is still to be judged, which is judged after them. One
-    /// that panics refuses, and is counted among
+    /// Predicates run one at a time on a thread of their own, while the item waits; so one that takes its time delays the
+    /// decisions after it. It may use the pool, but must not wait without a limit for what is still to be judged, which is
+    /// judged after it; joining the pool is an error there. One that panics refuses, and is counted among
     /// [`callback_panics`](crate::PoolStats::callback_panics). It is not asked after the last attempt, nor about an `Err`
     /// that a function returned. In an inline pool it runs in the caller. When the kernel starts no thread for it, that is
     /// tried again for two seconds; then the failure stands.

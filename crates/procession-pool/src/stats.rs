@@ -90,7 +90,7 @@ pub struct PoolStats {
     /// keeps them, as it does for a disk that does not answer. Others serve in their place; a [`join`](Pool::join) waits for
     /// them, [`join_timeout`](Pool::join_timeout) no longer than it says.
     pub undying: u64,
-    /// Callbacks that panicked; each was reported by the panic hook.
+    /// Callbacks, and predicates of [`retry_if`](crate::Call::retry_if), that panicked; each was reported by the panic hook.
     pub callback_panics: u64,
     /// Callbacks whose calls, or items of a lazy map, have completed and that have not begun: they wait for their turn, while
     /// a slow one runs.

@@ -10,7 +10,7 @@ use procession_worker::{TaskError, TaskErrorKind};
 use serde::de::DeserializeOwned;
 
 use crate::call::Call;
-use crate::callbacks::{Callbacks, Job};
+use crate::callbacks::{Callbacks, Job, contain};
 use crate::cell::{Cell, Hook};
 use crate::result::{AsyncResult, Source};
 
@@ -32,8 +32,7 @@ impl<'p, F: Copy> Call<'p, F> {
     ///   seconds at most, those left still run, unless the program ends.
     /// * What it may do: submit (which never waits for room there), wait for handles, close or terminate the pool, even
     ///   drop it. Joining this pool is an error there: it would wait for itself. While it runs, the callbacks after it
-    ///   wait, outcomes in hand, and the questions of [`retry_if`](Call::retry_if): let no callback wait without a limit for
-    ///   a call that has one. The workers and other threads do not wait, unless
+    ///   wait, outcomes in hand. The workers and other threads do not wait, unless
     ///   [`max_queued`](crate::PoolBuilder::max_queued) bounds what waits: then so many callbacks at most are due, and
     ///   whoever submits waits for them. Without it nothing bounds them but memory.
     /// * When it panics, the panic hook reports that as for any thread, [`stats`](crate::Pool::stats) counts it, and
@@ -283,7 +282,7 @@ impl<R: 'static> AsyncResult<R> {
             Some(_) | None => {
                 self.source.cell.leave_for_one_more();
                 let cell = Arc::clone(&self.source.cell);
-                Callbacks::default().guard(move || job(cell));
+                contain(move || job(cell));
             }
         }
     }

@@ -76,11 +76,11 @@ impl PoolBuilder {
     }
 
     /// Asks `predicate` about each failure that would be tried again, as [`Call::retry_if`](crate::Call::retry_if) does,
-    /// which has the rules: it runs on the thread of the pool's callbacks.
+    /// which has the rules.
     ///
     /// With [`retry_on_death`](PoolBuilder::retry_on_death) it is asked about deaths alone. A call with a `retry_if` or
     /// `retry_on_death` of its own says by that alone which of its failures are tried again, and this one is not asked.
-    /// Nor is it with `retries(0)`: that is for a call that a callback waits for, on the thread where this would be asked.
+    /// Nor is it with `retries(0)`: that is for a call that a predicate waits for, on the thread where this would be asked.
     ///
     /// ```
     /// # procession_worker::init();

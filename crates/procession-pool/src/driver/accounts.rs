@@ -125,7 +125,7 @@ impl Driver {
             restarts: core.restarts,
             undying: u64::from(core.undying),
             recycled: core.recycled,
-            callback_panics: shared.callbacks.panicked(),
+            callback_panics: shared.callbacks.panicked() + shared.judges.panicked(),
             callbacks_due: shared.callbacks.due(),
             dropped_lines: shared.dropped_lines(),
             shares_sent: self.parts.seats.iter().map(|seat| seat.shares_sent).sum(),

@@ -1,7 +1,7 @@
 //! What the driver keeps of a job whose items may be tried again: how often each was, and who judges.
 //!
-//! It must never decide (that is `core`), nor call a judge under the lock: judges are user code, called on the thread of
-//! the callbacks.
+//! It must never decide (that is `core`), nor call a judge under the lock: judges are user code, called on a thread of
+//! their own.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -51,7 +51,7 @@ impl Again {
     ) -> Box<Again> {
         let judge = predicate.map(|predicate| Judge {
             predicate,
-            desk: shared.callbacks.desk(),
+            desk: shared.judges.desk(),
             pool: Arc::downgrade(shared),
         });
         Box::new(Again {

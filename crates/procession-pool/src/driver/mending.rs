@@ -1,4 +1,5 @@
-//! The callbacks' thread could not be started: that is tried again, and at last failures stand that nobody could judge.
+//! The thread of the callbacks, or of the judges, could not be started: that is tried again, and at last failures stand that
+//! nobody could judge.
 //!
 //! It must never call a judge: that is user code, and this runs on the pool's own thread. Without this an item that waits
 //! for its judge would wait until the pool is joined, which waits for the item.
@@ -13,7 +14,7 @@ const PAUSE_NS: u64 = 100_000_000;
 /// How long failures wait for a thread to be judged on.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
-/// Since when the thread has been missing.
+/// Since when the judges' thread has been missing.
 #[derive(Debug, Default)]
 pub(super) struct Mending {
     since: Option<u64>,
@@ -22,11 +23,12 @@ pub(super) struct Mending {
 impl Mending {
     /// Mends what is to be mended; says when to look again, if not all is well.
     pub(super) fn look(&mut self, shared: &Shared) -> Option<u64> {
-        if shared.callbacks.mend() {
-            self.since = None;
-            return None;
-        }
+        let called = shared.callbacks.mend();
         let now = now_ns();
+        if shared.judges.mend() {
+            self.since = None;
+            return (!called).then(|| now.saturating_add(PAUSE_NS));
+        }
         let since = *self.since.get_or_insert(now);
         if now.saturating_sub(since) >= PATIENCE_NS {
             shared.let_failures_stand();

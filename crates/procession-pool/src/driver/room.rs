@@ -199,7 +199,7 @@ impl Shared {
 
     /// While a callback waits, no other one runs, and one of them may be what makes room.
     fn makes_room_here(&self) -> bool {
-        self.callbacks.is_here() || self.is_own_thread()
+        self.calls_back_here() || self.is_own_thread()
     }
 
     fn await_room<'a>(
@@ -264,7 +264,7 @@ impl Shared {
         if !driver.has_room(load) {
             // Replies that are there make room, whoever was to collect them.
             driver.collect_all(true, now_ns());
-            if !driver.has_room(load) && !self.callbacks.is_here() {
+            if !driver.has_room(load) && !self.calls_back_here() {
                 self.unlock(driver);
                 return None;
             }
@@ -303,7 +303,7 @@ impl Shared {
             driver.withdraw(asked.take());
             driver.collect_all(true, now_ns());
             let open = driver.core.state() == PoolState::Open;
-            let room = driver.has_room(load) || self.callbacks.is_here();
+            let room = driver.has_room(load) || self.calls_back_here();
             if !open || room {
                 self.unlock(driver);
                 return Poll::Ready(open && room);

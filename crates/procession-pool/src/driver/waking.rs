@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::time::Instant;
 
 use super::Shared;
 use crate::cell::Wakes;
@@ -49,6 +50,22 @@ impl Shared {
     /// This is the pool's own thread, called back by it.
     pub(crate) fn is_own_thread(&self) -> bool {
         ptr::eq(OWN.get(), self)
+    }
+
+    /// This thread calls the pool's callbacks, or judges its failures.
+    pub(crate) fn calls_back_here(&self) -> bool {
+        self.callbacks.is_here() || self.judges.is_here()
+    }
+
+    /// Waits until every callback and judge is over; false when the deadline came first.
+    pub(crate) fn finish_callbacks(&self, deadline: Option<Instant>) -> bool {
+        self.judges.finish(deadline) && self.callbacks.finish(deadline)
+    }
+
+    /// The pool is gone: what is left of them still runs.
+    pub(crate) fn let_callbacks_go(&self) {
+        self.judges.let_go();
+        self.callbacks.let_go();
     }
 
     /// The pool needs this thread to go on.

@@ -79,9 +79,9 @@ impl Pool {
         if !shared.is_ours() {
             return Err(Error::forked(shared.owner()));
         }
-        if shared.callbacks.is_here() {
+        if shared.calls_back_here() {
             return Err(Error::would_deadlock(
-                "cannot join a pool from its own callback: it would wait for itself",
+                "cannot join a pool from its own callback or retry predicate: it would wait for itself",
             ));
         }
         if shared.needs_this_thread() {
@@ -89,7 +89,7 @@ impl Pool {
                 "cannot join a pool from a waker that it wakes: it would wait for itself",
             ));
         }
-        Ok(self.await_workers(shared, deadline) && shared.callbacks.finish(deadline))
+        Ok(self.await_workers(shared, deadline) && shared.finish_callbacks(deadline))
     }
 
     /// Waits until every worker has ended; false when the deadline came first.
@@ -147,8 +147,8 @@ impl Drop for Pool {
         // A callback that drops its pool is the last one that can wait for callbacks.
         let _ = !shared.needs_this_thread()
             && self.await_workers(&shared, Some(deadline))
-            && !shared.callbacks.is_here()
-            && shared.callbacks.finish(Some(deadline));
-        shared.callbacks.let_go();
+            && !shared.calls_back_here()
+            && shared.finish_callbacks(Some(deadline));
+        shared.let_callbacks_go();
     }
 }

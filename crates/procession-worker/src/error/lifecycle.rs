@@ -138,7 +138,7 @@ impl Error {
         self.inner.kind == Kind::TooDeep
     }
 
-    /// True when the call would have waited for its own caller: a pool joined from one of its own callbacks or wakers.
+    /// True when the call would have waited for its own caller: a pool joined from one of its own callbacks, predicates or wakers.
     #[must_use]
     pub fn is_would_deadlock(&self) -> bool {
         self.inner.kind == Kind::WouldDeadlock
