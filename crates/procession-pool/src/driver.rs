@@ -43,7 +43,7 @@ use std::thread::Thread;
 use procession_task::bytes::{Encoded, Pieces};
 use procession_task::descriptor::TaskRef;
 use procession_worker::TaskId;
-use procession_worker::handle::{WorkerSpec, now_ns};
+use procession_worker::handle::{Short, WorkerSpec, now_ns};
 use procession_worker::watch::Watch;
 
 use crate::broadcast::Mentions;
@@ -270,7 +270,7 @@ impl Shared {
         }
         driver.trace_state();
         let trace = driver.parts.trace.take();
-        let wakes = std::mem::take(&mut driver.parts.wakes);
+        let wakes = driver.parts.wakes.take();
         let call_loop = std::mem::take(&mut driver.parts.call_loop);
         let changed = std::mem::take(&mut driver.parts.changed);
         let rouse = driver.sleeping && changed;
@@ -281,7 +281,9 @@ impl Shared {
         if rouse {
             procession_worker::nap::rouse(&self.own);
         }
-        self.perform(wakes);
+        if let Some(wakes) = wakes {
+            self.perform(wakes);
+        }
         trace.emit(&self.spec.name);
     }
 
@@ -393,21 +395,22 @@ impl Driver {
         submission.spec.profile = profile;
         // Effects may name the job before `submit` returns, so its place is filled in first.
         let place = self.core.next_id();
-        self.parts.settle(
-            place,
-            JobData {
+        let cell = Arc::clone(&submission.cell);
+        if let Some(empty @ None) = self.parts.place(place) {
+            // Written where it stays: a copy of what was just written waits for the store.
+            *empty = Some(JobData {
                 job: place,
                 task,
                 profile,
                 id,
                 payload: std::mem::take(&mut submission.payload),
-                cell: Arc::clone(&submission.cell),
+                cell,
                 base: submission.base,
                 again: submission.again.take(),
                 described: submission.described.take(),
                 span: std::mem::take(&mut submission.span),
-            },
-        );
+            });
+        }
         let Driver { core, parts, .. } = self;
         let job = match submission.owners {
             None => core.submit(submission.spec, now, parts),
@@ -437,11 +440,13 @@ impl Driver {
 /// One item, with the length before it as calls carry it, and the shared values in it. A short one leaves its buffer.
 #[inline]
 pub(crate) fn payload_of(item: &mut Vec<u8>, pieces: Pieces, mentions: Mentions) -> Payload {
-    if mentions.is_none()
-        && pieces.bytes() == 0
-        && let Some(raw) = Raw::short(item)
-    {
-        return Payload::Short(raw);
+    if mentions.is_none() && pieces.bytes() == 0 {
+        if let Some(word) = Short::new(item) {
+            return Payload::Word(word);
+        }
+        if let Some(raw) = Raw::short(item) {
+            return Payload::Short(raw);
+        }
     }
     let item = Arc::new(Encoded::new(std::mem::take(item), pieces));
     match mentions {

@@ -21,6 +21,7 @@ use crate::words::partial;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(8))]
 pub struct Short([u8; 8]);
 
 impl Short {
@@ -41,6 +42,30 @@ impl Short {
     #[inline]
     pub fn after(first: u8, rest: &[u8]) -> Option<Short> {
         Short::pack(1 + rest.len(), || u64::from(first) | partial(rest) << 8)
+    }
+
+    /// One byte in place of the first `skip`; `None` when there are not so many.
+    ///
+    /// ```
+    /// use procession_os::ring::Short;
+    /// # if cfg!(target_endian = "big") { return }
+    /// let short = Short::new(&[5, 0, 0, 0, 2, 3]).expect("it is short");
+    /// assert_eq!(short.behind(1, 4), Short::new(&[1, 2, 3]));
+    /// assert_eq!(short.behind(1, 6), Short::new(&[1]));
+    /// assert_eq!(short.behind(1, 7), None);
+    /// assert_eq!(short.behind(1, 0), Short::new(&[1, 5, 0, 0, 0, 2, 3]));
+    /// ```
+    #[inline]
+    pub fn behind(self, first: u8, skip: usize) -> Option<Short> {
+        let left = self.len().checked_sub(skip)?;
+        let rest = (self.word() << 8 >> 8)
+            .checked_shr(8 * skip as u32)
+            .unwrap_or(0);
+        Short::pack(1 + left, || u64::from(first) | rest << 8)
+    }
+
+    fn len(self) -> usize {
+        (self.word() >> 56 & 7) as usize
     }
 
     #[inline]

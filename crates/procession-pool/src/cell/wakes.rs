@@ -23,6 +23,16 @@ impl Wakes {
         self.threads.append(&mut threads);
     }
 
+    /// All of them, if there are any: there seldom are.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Wakes> {
+        let none = self.threads.is_empty()
+            && self.wakers.is_empty()
+            && self.spent.is_empty()
+            && self.pieces.is_empty();
+        (!none).then(|| std::mem::take(self))
+    }
+
     pub(super) fn add_waker(&mut self, waker: Option<Waker>) {
         self.wakers.extend(waker);
     }

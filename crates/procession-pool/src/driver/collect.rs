@@ -140,7 +140,10 @@ impl Driver {
                         let first = data.base.wrapping_add(first);
                         data.cell.add_run(first, count, frames)
                     }
-                    Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => {
+                    Payload::Word(_)
+                    | Payload::Short(_)
+                    | Payload::Long(_)
+                    | Payload::Mentioning(_) => {
                         let reply = match short {
                             Some(value) => Reply::Short(value),
                             None => Reply::Long(data.one_reply(last_ok, last_payload)),

@@ -61,7 +61,7 @@ impl Driver {
 
 fn items_of(data: &JobData) -> u32 {
     match &data.payload {
-        Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => 1,
+        Payload::Word(_) | Payload::Short(_) | Payload::Long(_) | Payload::Mentioning(_) => 1,
         Payload::Many(segments) => {
             let items = segments.iter().map(super::parts::Segment::items);
             // The last ones may have been too many.

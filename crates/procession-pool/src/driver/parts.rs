@@ -156,18 +156,16 @@ impl Parts {
         data.filter(|data| data.job == job)
     }
 
-    /// Fills in the place of a job about to be submitted.
-    pub(crate) fn settle(&mut self, job: JobId, data: JobData) {
+    /// The empty place of a job about to be submitted.
+    #[inline]
+    pub(crate) fn place(&mut self, job: JobId) -> Option<&mut Option<JobData>> {
         let at = job.slot();
-        if self.jobs.len() <= at {
-            self.jobs.resize_with(at + 1, || None);
-        }
-        if let Some(place) = self.jobs.get_mut(at) {
-            *place = Some(data);
-        }
+        self.jobs.resize_with(self.jobs.len().max(at + 1), || None);
+        self.jobs.get_mut(at).filter(|place| place.is_none())
     }
 
-    /// Empties the place of a job that was refused.
+    /// Empties the place of a job that is over, or was refused.
+    #[inline]
     pub(crate) fn unsettle(&mut self, job: JobId) {
         if let Some(place) = self.jobs.get_mut(job.slot()) {
             *place = None;
@@ -247,6 +245,7 @@ impl Parts {
         };
         let sent = |sent, count| if sent == Sent::Yes { count } else { 0 };
         match &data.payload {
+            Payload::Word(word) => sent(worker.send_word(head(1), *word), 1),
             Payload::Short(raw) => sent(worker.send_short(head(1), raw.bytes()), 1),
             Payload::Long(bytes) => sent(worker.send_item(head(1), bytes), 1),
             Payload::Mentioning(call) => {
@@ -413,33 +412,34 @@ impl Effects for Parts {
     }
 
     fn finished(&mut self, job: JobId) {
-        if let Some(mut data) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
-            self.trace.ended(&mut data);
-            match &self.arrived {
-                Some((of, Reply::Short(value))) if *of == job => {
-                    data.cell.complete_short(*value, &mut self.wakes);
-                }
-                Some((of, _)) if *of == job => {
-                    if let Some((_, Reply::Long(outcome))) = self.arrived.take() {
-                        data.cell.complete(outcome, &mut self.wakes);
-                    }
-                }
-                Some(_) | None => data.cell.finish(&mut self.wakes),
+        let data = self.jobs.get_mut(job.slot()).and_then(Option::as_mut);
+        let Some(data) = data else { return };
+        self.trace.ended(data);
+        match &self.arrived {
+            Some((of, Reply::Short(value))) if *of == job => {
+                data.cell.complete_short(*value, &mut self.wakes);
             }
-            self.changed = true;
-            if let Some(predicate) = data.again.and_then(|again| again.into_predicate()) {
-                self.wakes.leave(predicate);
-            }
-            if let Payload::Long(item) = data.payload
-                && let Some(item) = Arc::into_inner(item)
-            {
-                let (bytes, pieces) = item.into_parts();
-                if (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity()) {
-                    self.spare = bytes;
+            Some((of, _)) if *of == job => {
+                if let Some((_, Reply::Long(outcome))) = self.arrived.take() {
+                    data.cell.complete(outcome, &mut self.wakes);
                 }
-                self.wakes.free(pieces);
             }
+            Some(_) | None => data.cell.finish(&mut self.wakes),
         }
+        self.changed = true;
+        if let Some(predicate) = data.again.take().and_then(|again| again.into_predicate()) {
+            self.wakes.leave(predicate);
+        }
+        if let Payload::Long(item) = &mut data.payload
+            && let Some(item) = Arc::get_mut(item)
+        {
+            let (bytes, pieces) = std::mem::take(item).into_parts();
+            if (self.spare.capacity()..=KEEP_SPARE).contains(&bytes.capacity()) {
+                self.spare = bytes;
+            }
+            self.wakes.free(pieces);
+        }
+        self.unsettle(job);
     }
 
     fn start(&mut self, slot: Slot, index: u32) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use procession_task::bytes::Encoded;
+use procession_worker::handle::Short;
 
 use crate::broadcast::Mentions;
 use crate::cell::Raw;
@@ -13,6 +14,8 @@ const FRAME_BYTES: usize = 32 * 1024;
 /// The encoded items of a job.
 #[derive(Debug)]
 pub(crate) enum Payload {
+    /// One item that is no longer than a word.
+    Word(Short),
     /// One short item, in place.
     Short(Raw),
     /// One long item.

@@ -78,8 +78,30 @@ impl Worker {
 
     /// As [`Worker::send`] for a frame that fits into half the ring, from borrowed bytes.
     pub fn send_short(&mut self, head: CallHeader, items: &[u8]) -> Sent {
+        // Of a single item, without its length.
+        let next = |step| Short::after(step, items.get(4..)?);
+        self.send_next_or(head, next, items)
+    }
+
+    /// As [`Worker::send_short`] for a single item, with the length before it.
+    #[inline]
+    pub fn send_word(&mut self, head: CallHeader, item: Short) -> Sent {
+        self.send_next_or(head, |step| item.behind(step, 4), item.bytes())
+    }
+
+    /// Sends a call that is short and like the one before it in one word, which `next` makes of the step between them; any other
+    /// as it is.
+    #[inline]
+    fn send_next_or(
+        &mut self,
+        head: CallHeader,
+        next: impl FnOnce(u8) -> Option<Short>,
+        items: &[u8],
+    ) -> Sent {
+        let step = self.last.as_ref().and_then(|last| head.step_from(last));
+        let word = step.and_then(next);
         if self.outgoing.is_some()
-            || !(self.put_next(&head, items)
+            || !(word.is_some_and(|word| self.calls.put_short(TAG_NEXT, word))
                 || self.calls.write(TAG_CALL, &[&head.to_bytes(), items]))
         {
             return Sent::NoRoom;
@@ -87,17 +109,6 @@ impl Worker {
         self.note_sent(&head);
         self.unpublished += 1;
         Sent::Yes
-    }
-
-    /// Puts a call that is short and like the one before it in one word. False: it is not, or there is no room.
-    #[inline]
-    fn put_next(&mut self, head: &CallHeader, items: &[u8]) -> bool {
-        let step = self.last.as_ref().and_then(|last| head.step_from(last));
-        // Of a single item, without its length.
-        let word = step
-            .zip(items.get(4..))
-            .and_then(|(step, args)| Short::after(step, args));
-        word.is_some_and(|word| self.calls.put_short(TAG_NEXT, word))
     }
 
     fn note_sent(&mut self, head: &CallHeader) {
