@@ -303,7 +303,11 @@ fn terminating_resolves_what_an_imap_waits_for() {
         let mut it = pool.call(long).buffer_size(8).imap(0..10);
         std::thread::scope(|threads| {
             threads.spawn(|| {
-                until("the first items run", || pool.stats().running == 2);
+                // What is read from the input after it would be refused.
+                until("the window is full", || {
+                    let stats = pool.stats();
+                    stats.running == 2 && stats.queued == 6
+                });
                 pool.terminate();
             });
             let begun = Instant::now();
