@@ -2,6 +2,7 @@
 
 mod arrows;
 mod gotchas;
+mod programs;
 mod protocol;
 mod rules;
 mod source;
@@ -15,11 +16,12 @@ use crate::project::{self, Result};
 /// A check returns its faults, each a whole line for the reader; an error means that it could not be made.
 type Check = fn(&Path, &[Source]) -> Result<Vec<String>>;
 
-const CHECKS: [(&str, Check); 5] = [
+const CHECKS: [(&str, Check); 6] = [
     ("layers", arrows::check),
     ("sources", rules::check),
     ("docs/protocol.md against the code", protocol::check),
     ("docs/gotchas.md against the tests", gotchas::check),
+    ("docs/testing.md against the tests", programs::check),
     ("leftover words", words::check),
 ];
 
