@@ -32,6 +32,8 @@ impl<'p, F: Copy> Call<'p, F> {
     ///   refused as a whole, by a closed pool or for an option without meaning, tells nothing.
     /// * When it panics, the map ends as when its input panics: what was handed in runs, the pool serves on. On the
     ///   callbacks' thread that is the panic of a callback: it is counted, and this function is not called again.
+    /// * With a callback as well: that is given to the handle of `map_async`, by
+    ///   [`AsyncResult::on_complete`](crate::AsyncResult::on_complete).
     /// * A map without it pays nothing.
     ///
     /// ```
