@@ -52,6 +52,19 @@ fn a_host_that_steals_statuses_loses_nothing_but_statuses() {
     run(Command::new(HOST).arg("steal"));
 }
 
+/// A wait of the host's is not cut short because a child of ours ends: some hosts take that for an error.
+#[test]
+fn the_end_of_a_process_interrupts_no_wait_of_its_host() {
+    let _watchdog = watchdog(120);
+    run(Command::new(HOST).arg("undisturbed"));
+}
+
+#[test]
+fn a_host_that_waits_for_sigchld_gets_those_of_its_own_children() {
+    let _watchdog = watchdog(120);
+    run(Command::new(HOST).arg("waits-for-sigchld"));
+}
+
 /// FAULTS 64, PR24: joining from a process that is not the parent is an error.
 #[test]
 fn handles_in_a_forked_copy_are_inert() {

@@ -5,7 +5,10 @@
 //! 1. The parent-death signal belongs to the *thread* that started the child: were it the caller's, a child would die with
 //!    the caller's thread. The supervisor thread ends only with the process, also when another thread calls `exec`.
 //! 2. The supervisor has every signal blocked, so a stop signal cannot catch it inside `posix_spawn`. The child inherits
-//!    that mask and unblocks (see [`prologue::reset_signals`](crate::prologue::reset_signals)).
+//!    that mask and unblocks (see [`prologue::reset_signals`](crate::prologue::reset_signals)). SIGCHLD alone is blocked only
+//!    if it is in the thread that makes the supervisor: the kernel drops what nobody blocks and nobody handles, but of a
+//!    signal that the parent thread blocks it tells another one, whose `epoll_wait` then ends with `EINTR`. And where a host
+//!    blocks it in every thread, to wait for it, one thread without it would swallow what belongs to the host.
 //! 3. `std::process::Command` uses `posix_spawn`, whose cost does not grow with the parent's memory, as long as `pre_exec`,
 //!    `uid`, `gid` and `groups` are not used.
 //! 4. A forked copy of the process has no supervisor thread. `OWNER` is written before anything else is touched, so a copy
@@ -307,7 +310,7 @@ fn supervisor() -> Result<Sender<Request>> {
     }
     let (sender, requests) = channel();
     let (ready, started) = channel();
-    let mask = sys::block_all_signals()
+    let mask = sys::block_signals_but_sigchld()
         .context(|| "cannot block signals for the thread that starts processes")?;
     let thread = thread::Builder::new()
         .name("procession-spawn".into())

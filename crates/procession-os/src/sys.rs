@@ -49,9 +49,18 @@ fn set_mask(set: &libc::sigset_t) -> Result<Mask, Errno> {
     }
 }
 
-/// Blocks every signal in this thread and returns the mask from before.
-pub(crate) fn block_all_signals() -> Result<Mask, Errno> {
-    set_mask(&mask_of(libc::sigfillset))
+/// Blocks every signal in this thread, but SIGCHLD where that was not blocked; returns the mask from before.
+pub(crate) fn block_signals_but_sigchld() -> Result<Mask, Errno> {
+    let mut set = mask_of(libc::sigfillset);
+    let before = set_mask(&set)?;
+    // SAFETY: both calls are given a live, initialised set and a valid signal.
+    let was_blocked = unsafe { libc::sigismember(&raw const before.0, libc::SIGCHLD) } == 1;
+    if !was_blocked {
+        // SAFETY: as above.
+        unsafe { libc::sigdelset(&raw mut set, libc::SIGCHLD) };
+        set_mask(&set)?;
+    }
+    Ok(before)
 }
 
 /// Unblocks every signal in this thread; pending ones are delivered before this returns.

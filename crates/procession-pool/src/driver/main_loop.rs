@@ -68,8 +68,8 @@ fn serve(shared: &Shared) {
             break;
         }
         if !ended.is_empty() {
-            // The kernel wakes the host's main thread when a child ends, and queues it behind this one while the dying process
-            // is still on the other processor. What follows takes longer than all before: whoever waits goes first.
+            // Who waits was woken by the closed channel already, and queued behind this thread: the dying process was still on
+            // the other processor. What follows takes longer than all before, so whoever waits goes first.
             std::thread::yield_now();
         }
         shared.exits.keep(exits, shared.spec.max_frame);

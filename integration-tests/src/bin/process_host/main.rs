@@ -23,6 +23,8 @@ fn main() {
         "handler" => endings::own_handler(),
         "ignore-sigchld" => surroundings::ignores_sigchld(),
         "steal" => surroundings::steals(),
+        "undisturbed" => surroundings::is_undisturbed(),
+        "waits-for-sigchld" => surroundings::waits_for_sigchld(),
         "fork" => surroundings::forks(),
         "closed-stdio" => surroundings::closed_stdio(),
         "deleted" => surroundings::deleted(),

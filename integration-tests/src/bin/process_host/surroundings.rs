@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+
 use procession_worker::{Error, Process, TaskErrorKind, active_children};
 
 use crate::{say, start_idle};
@@ -30,6 +33,46 @@ pub(crate) fn steals() {
         }
     });
     check_without_reaping();
+}
+
+/// The end of a process interrupts nothing that the host waits for.
+pub(crate) fn is_undisturbed() {
+    let process = Process::spawn(std::thread::sleep, (Duration::from_millis(100),)).unwrap();
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let mut events: Vec<epoll::Event> = Vec::with_capacity(1);
+    let second = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+    let waited = epoll::wait(&epoll, spare_capacity(&mut events), Some(&second));
+    assert_eq!(waited, Ok(0), "it passed in peace");
+    assert!(!process.is_alive());
+}
+
+/// All threads block SIGCHLD, and one waits for it: those of the host's own children come.
+pub(crate) fn waits_for_sigchld() {
+    // SAFETY: all-zero bytes are the empty set.
+    let mut sigchld: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the set is valid for the call.
+    unsafe { libc::sigaddset(&raw mut sigchld, libc::SIGCHLD) };
+    // SAFETY: the set is valid for the call, and no old mask is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigchld, std::ptr::null_mut()) };
+    let process = start_idle();
+    for _ in 0..20 {
+        let mut own = std::process::Command::new("true").spawn().unwrap();
+        let long = libc::timespec {
+            tv_sec: 20,
+            tv_nsec: 0,
+        };
+        // SAFETY: the set and the time are valid for the call, and nobody wants the details.
+        let signal = unsafe {
+            libc::sigtimedwait(&raw const sigchld, std::ptr::null_mut(), &raw const long)
+        };
+        assert_eq!(signal, libc::SIGCHLD);
+        own.wait().unwrap();
+    }
+    process.kill().unwrap();
+    process.join().unwrap();
 }
 
 fn check_without_reaping() {
