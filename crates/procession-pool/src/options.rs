@@ -13,8 +13,8 @@ impl<F: Copy> Call<'_, F> {
     /// [pool's](crate::PoolBuilder::task_timeout), if it has one.
     ///
     /// The time counts from the item's start in its worker, on the monotonic clock, which stands still while the machine is
-    /// suspended (unless [told](crate::count_suspended_time) not to); waiting for a worker is no part of it. A result that arrives first stands. Otherwise the outcome is an error of kind `TimedOut`, at once, and the
-    /// worker gets SIGTERM, SIGKILL a tenth of a second later or after the pool's
+    /// suspended (unless [told](crate::count_suspended_time) not to); waiting for a worker is no part of it. A result that
+    /// arrives first stands. Otherwise the outcome is an error of kind `TimedOut`, at once, and the worker gets SIGTERM, SIGKILL a tenth of a second later or after the pool's
     /// [`term_grace`](crate::PoolBuilder::term_grace), and is replaced. Nothing else ends with it: items with a
     /// limit travel one by one, whatever [`Call::chunk_size`] says, and calls behind it go elsewhere.
     ///

@@ -23,17 +23,23 @@ pub(super) struct Mending {
 impl Mending {
     /// Mends what is to be mended; says when to look again, if not all is well.
     pub(super) fn look(&mut self, shared: &Shared) -> Option<u64> {
-        let called = shared.callbacks.mend();
-        let now = now_ns();
-        if shared.judges.mend() {
+        let (called, judged) = (shared.callbacks.mend(), shared.judges.mend());
+        if judged {
             self.since = None;
-            return (!called).then(|| now.saturating_add(PAUSE_NS));
+        }
+        if called && judged {
+            return None;
+        }
+        let now = now_ns();
+        let again = Some(now.saturating_add(PAUSE_NS));
+        if judged {
+            return again;
         }
         let since = *self.since.get_or_insert(now);
         if now.saturating_sub(since) >= PATIENCE_NS {
             shared.let_failures_stand();
         }
-        Some(now.saturating_add(PAUSE_NS))
+        again
     }
 }
 

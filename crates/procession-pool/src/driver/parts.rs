@@ -156,12 +156,12 @@ impl Parts {
         data.filter(|data| data.job == job)
     }
 
-    /// The empty place of a job about to be submitted.
+    /// The place of a job about to be submitted; empty, since whoever had it before is over.
     #[inline]
     pub(crate) fn place(&mut self, job: JobId) -> Option<&mut Option<JobData>> {
         let at = job.slot();
         self.jobs.resize_with(self.jobs.len().max(at + 1), || None);
-        self.jobs.get_mut(at).filter(|place| place.is_none())
+        self.jobs.get_mut(at)
     }
 
     /// Empties the place of a job that is over, or was refused.
